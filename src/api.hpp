@@ -1,0 +1,70 @@
+// The endpoints of both API versions: the only place that knows which paths, methods and fields exist.
+//
+// Serving a request is: route() → (read the body) → prepare() → the endpoint's handler, each of which may
+// end it with a reply. The order of the checks is PROTOCOL's "Checks common to all endpoints".
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "http.hpp"
+#include "json.hpp"
+#include "services.hpp"
+#include "task.hpp"
+
+namespace wallet_sync {
+
+enum class Api { v1, v3 };
+
+// Everything a handler works on. It outlives the handler's coroutine.
+struct Call {
+  Api api = Api::v1;
+  const Request& request;
+  const Settings& settings;
+  Services& services;
+  Fields fields;
+};
+
+// Stable names of the endpoints, for counting.
+enum class EndpointId {
+  signup, auth, wallet, client_salt_seed, password, verify, verify_resend, websocket, none };
+inline constexpr std::size_t kEndpointIds = static_cast<std::size_t>(EndpointId::none) + 1;
+std::string_view endpoint_name(EndpointId id);
+
+struct Endpoint {
+  using Handler = Task<Response> (*)(const Call& call);
+  using Precondition = std::optional<Response> (*)(const Settings& settings);
+
+  EndpointId id = EndpointId::none;
+  Api api = Api::v1;
+  std::string_view path;
+  Method method = Method::other;
+  std::span<const FieldSpec> fields;
+  Handler handler = nullptr;
+  Precondition before_method = nullptr;  // checked before the method is (PROTOCOL, "Exceptions to the order")
+};
+
+struct Route {
+  EndpointId id = EndpointId::none;    // known even if the method is wrong
+  const Endpoint* endpoint = nullptr;  // null: `refusal` is the reply
+  Response refusal;
+};
+
+Route route(const Request& request, const Settings& settings);
+
+// Reads the body's fields into the call; a reply if it is not what the endpoint takes.
+std::optional<Response> prepare(const Endpoint& endpoint, Call& call);
+
+// Replies that several handlers share.
+Response invalid(const Call& call, std::string_view detail);  // "Request failed validation"
+Response store_failure(StoreError error);
+Response token_failure(TokenState state);
+Response service_unavailable(std::string_view detail = {});
+Response too_many_failures(std::uint32_t seconds_left);
+Response body_too_large();
+
+// The token of a GET: the query parameter or, beyond the protocol, the Authorization header.
+std::string request_token(const Request& request);
+
+}  // namespace wallet_sync

@@ -1,0 +1,41 @@
+#include "http.hpp"
+
+#include "json.hpp"
+
+namespace wallet_sync {
+namespace {
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
+    case 413: return "Request Entity Too Large";
+    case 426: return "Upgrade Required";
+    case 429: return "Too Many Requests";
+    case 503: return "Service Unavailable";
+    default: return "Internal Server Error";
+  }
+}
+
+}  // namespace
+
+Response error_response(int status, std::string_view detail) {
+  std::string text(reason_phrase(status));
+  if (!detail.empty()) {
+    text.append(": ").append(detail);
+  }
+  return json_response(status, JsonWriter().text("error", text).finish());
+}
+
+Response json_response(int status, std::string body) {
+  Response response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace wallet_sync

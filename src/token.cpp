@@ -1,0 +1,49 @@
+#include "token.hpp"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <cstddef>
+#include <cstdlib>
+
+#include "encoding.hpp"
+
+namespace wallet_sync {
+namespace {
+
+constexpr std::size_t kAccountBytes = 12;
+constexpr std::size_t kRandomBytes = 20;
+constexpr std::size_t kTokenDigits = 2 * (kAccountBytes + kRandomBytes);
+
+std::string sha256(std::string_view bytes) {
+  std::string digest(32, '\0');
+  auto* const out = reinterpret_cast<unsigned char*>(digest.data());
+  // Fails for want of memory only, which ends the process elsewhere too.
+  if (EVP_Digest(bytes.data(), bytes.size(), out, nullptr, EVP_sha256(), nullptr) != 1) std::abort();
+  return digest;
+}
+
+}  // namespace
+
+AccountId AccountId::of(const Email& email) {
+  return AccountId(to_hex(std::string_view(sha256(email.normalized())).substr(0, kAccountBytes)));
+}
+
+std::optional<Token> Token::generate(const AccountId& account) {
+  unsigned char random[kRandomBytes];
+  if (RAND_bytes(random, sizeof random) != 1) {
+    ERR_clear_error();
+    return std::nullopt;
+  }
+  return Token(account.hex() + to_hex({reinterpret_cast<const char*>(random), sizeof random}));
+}
+
+std::optional<Token> Token::parse(std::string_view text) {
+  if (text.size() != kTokenDigits || !is_lower_hex(text)) return std::nullopt;
+  return Token(std::string(text));
+}
+
+std::string Token::digest() const { return to_hex(sha256(text_)); }
+
+}  // namespace wallet_sync
