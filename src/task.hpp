@@ -20,6 +20,8 @@ class [[nodiscard]] Task {
   struct promise_type {
     std::optional<T> value;
     std::coroutine_handle<> continuation = std::noop_coroutine();
+    void (*on_done)(void*) = nullptr;
+    void* argument = nullptr;
 
     Task get_return_object() { return Task(Handle::from_promise(*this)); }
     std::suspend_always initial_suspend() noexcept { return {}; }
@@ -43,11 +45,12 @@ class [[nodiscard]] Task {
   Task& operator=(const Task&) = delete;
   ~Task() { reset(); }
 
-  // Starts the coroutine of a Task that nobody awaits. Afterwards done() tells whether it has finished;
-  // if it has not, `continuation` is resumed when it does.
-  void start(std::coroutine_handle<> continuation = std::noop_coroutine()) {
-    handle_.promise().continuation = continuation;
-    handle_.resume();
+  // Starts the coroutine of a Task that nobody awaits. Afterwards done() tells whether it has finished.
+  void start() { handle_.resume(); }
+  // REQUIRES: started and not done(). `on_done(argument)` is called once it is; it must not destroy the Task.
+  void notify(void (*on_done)(void*), void* argument) {
+    handle_.promise().on_done = on_done;
+    handle_.promise().argument = argument;
   }
   bool done() const { return handle_ && handle_.done(); }
   // REQUIRES: done(), and called once.
@@ -72,6 +75,9 @@ class [[nodiscard]] Task {
   struct Resume {
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(Handle finished) noexcept {
+      if (finished.promise().on_done != nullptr) {
+        finished.promise().on_done(finished.promise().argument);
+      }
       return finished.promise().continuation;
     }
     void await_resume() const noexcept {}

@@ -1,0 +1,99 @@
+#include "config.hpp"
+
+#include <algorithm>
+
+#include "directives.hpp"
+#include "handler.hpp"
+#include "ngx_http_wallet_sync_module.h"
+
+namespace wallet_sync {
+namespace {
+
+LocationConf& location_of(void* conf) { return *static_cast<LocationConf*>(conf); }
+
+MainConf& main_of(ngx_conf_t* cf) {
+  return *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_wallet_sync_module));
+}
+
+template <typename T>
+void inherit(std::optional<T>& value, const std::optional<T>& parent) {
+  if (!value) {
+    value = parent;
+  }
+}
+
+// A worker keeps one store per different server, however many locations name it.
+std::size_t use_server(MainConf& main, const Server& server) {
+  const auto found = std::find(main.servers.begin(), main.servers.end(), server);
+  if (found != main.servers.end()) {
+    return static_cast<std::size_t>(found - main.servers.begin());
+  }
+  main.servers.push_back(server);
+  return main.servers.size() - 1;
+}
+
+Server default_server() {
+  Server server;
+  server.host = "127.0.0.1";
+  return server;
+}
+
+}  // namespace
+
+const LocationConf& location_conf(ngx_http_request_t* r) {
+  return *static_cast<LocationConf*>(ngx_http_get_module_loc_conf(r, ngx_http_wallet_sync_module));
+}
+
+const MainConf* main_conf(ngx_cycle_t* cycle) {
+  if (ngx_get_conf(cycle->conf_ctx, ngx_http_module) == nullptr) {
+    return nullptr;
+  }
+  return static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wallet_sync_module));
+}
+
+}  // namespace wallet_sync
+
+using namespace wallet_sync;
+
+void* ngx_http_wallet_sync_create_main_conf(ngx_conf_t* cf) { return make_in_pool<MainConf>(cf->pool); }
+
+char* ngx_http_wallet_sync_init_main_conf(ngx_conf_t*, void*) { return NGX_CONF_OK; }
+
+void* ngx_http_wallet_sync_create_loc_conf(ngx_conf_t* cf) { return make_in_pool<LocationConf>(cf->pool); }
+
+char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
+  const LocationConf& outer = location_of(parent);
+  LocationConf& conf = location_of(child);
+
+  inherit(conf.redis, outer.redis);
+  inherit(conf.accounts, outer.accounts);
+  inherit(conf.max_body, outer.max_body);
+  inherit(conf.login_limit, outer.login_limit);
+  if (!conf.enabled) {
+    return NGX_CONF_OK;
+  }
+
+  conf.settings.accounts = conf.accounts.value_or(AccountPolicy{});
+  conf.settings.login_limit = conf.login_limit.value_or(LoginLimit{});
+  conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
+  MainConf& main = main_of(cf);
+  conf.server = use_server(main, conf.redis.value_or(default_server()));
+  if (main.kdf_pool == nullptr && !use_default_thread_pool(cf, main)) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+
+  // The limit is ours: nginx' own would answer with a page instead of the protocol's JSON.
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->client_max_body_size = 0;
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  if (location_of(conf).enabled) {
+    return const_cast<char*>("is duplicate");
+  }
+  location_of(conf).enabled = true;
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->handler = handle_request;
+  return NGX_CONF_OK;
+}

@@ -1,0 +1,41 @@
+// The configuration: what the directives say, in the forms the other files use.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ngx.hpp"
+#include "server.hpp"
+#include "services.hpp"
+
+namespace wallet_sync {
+
+inline constexpr std::size_t kDefaultMaxBody = 100'000;  // PROTOCOL, common checks
+
+// http {}: what exists once in a worker. Lives in the cycle's pool.
+struct MainConf {
+  std::vector<Server> servers;  // each different wallet_sync_redis that is used
+
+  ngx_thread_pool_t* kdf_pool = nullptr;
+  ngx_uint_t kdf_max_tasks = 0;  // running and waiting; 0: as many as a pool of the user's takes
+};
+
+// One location's settings while it is being configured: absent means inherit.
+struct LocationConf {
+  bool enabled = false;  // `wallet_sync` stands in this very location
+  std::optional<Server> redis;
+  std::optional<AccountPolicy> accounts;
+  std::optional<std::size_t> max_body;
+  std::optional<LoginLimit> login_limit;
+
+  // Set by the merge, for locations that are enabled.
+  Settings settings;
+  std::size_t server = 0;  // index in MainConf::servers
+};
+
+const LocationConf& location_conf(ngx_http_request_t* r);
+const MainConf* main_conf(ngx_cycle_t* cycle);  // null: no http {} block
+
+}  // namespace wallet_sync

@@ -1,0 +1,57 @@
+// One request and its reply: the only place that knows how a request is suspended, held and resumed.
+//
+// An Exchange lives in the request's pool. While its coroutine waits, the request is held by r->main->blocked (a
+// count alone does not survive a terminated connection), and whatever it waits for has a deadline of its own, so it
+// always completes. A client that goes away does not stop a write that has begun; its reply is dropped.
+#pragma once
+
+#include <optional>
+
+#include "api.hpp"
+#include "config.hpp"
+#include "event_loop.hpp"
+#include "ngx.hpp"
+#include "worker.hpp"
+
+namespace wallet_sync {
+
+class Exchange : private Posted {
+ public:
+  Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
+  ~Exchange() override = default;
+
+  // What the content handler returns.
+  ngx_int_t begin();
+  // The worker ends now: forget the coroutine.
+  void abandon() { task_.reset(); }
+
+ private:
+  ngx_int_t read_body();
+  static void on_body(ngx_http_request_t* r);
+  static void on_body_readable(ngx_http_request_t* r);
+  void continue_body();
+  bool take_body_buffers();
+  bool grow_body(std::size_t needed);
+
+  // Starts the handler; false: it has finished already, with the response in response_.
+  bool start(const Endpoint& endpoint);
+  void run() override;  // the handler has finished
+  void finish();
+  ngx_int_t reply(Response response);
+  ngx_int_t send();
+
+  ngx_http_request_t* r_;
+  Worker& worker_;
+  const LocationConf& conf_;
+  Services services_;
+  Request request_;
+  Call call_;
+  const Endpoint* endpoint_ = nullptr;
+  u_char* body_ = nullptr;  // in the request's pool
+  std::size_t body_capacity_ = 0;
+  std::size_t body_size_ = 0;
+  std::optional<Task<Response>> task_;
+  Response response_;
+};
+
+}  // namespace wallet_sync

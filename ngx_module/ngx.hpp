@@ -1,0 +1,42 @@
+// The only door to nginx' headers, and the conversions at it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <utility>
+
+extern "C" {
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+#include <ngx_thread_pool.h>
+extern ngx_module_t ngx_thread_pool_module;  // no header of nginx declares it
+}
+
+namespace wallet_sync {
+
+inline std::string_view to_view(const ngx_str_t& text) {
+  return {reinterpret_cast<const char*>(text.data), text.len};
+}
+
+// The ngx_str_t does not own: `text` must outlive it.
+inline ngx_str_t to_ngx(std::string_view text) {
+  return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
+}
+
+// A C++ object that lives and dies with the pool; null when there is no memory.
+template <typename T, typename... Args>
+T* make_in_pool(ngx_pool_t* pool, Args&&... args) {
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
+  if (cleanup == nullptr) {
+    return nullptr;
+  }
+  T* object = new (cleanup->data) T(std::forward<Args>(args)...);
+  cleanup->handler = [](void* data) { std::destroy_at(static_cast<T*>(data)); };
+  return object;
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,37 @@
+/*
+ * What the directive table in ngx_http_wallet_sync_module.c needs of the C++ side.
+ */
+
+#ifndef NGX_HTTP_WALLET_SYNC_MODULE_H_INCLUDED_
+#define NGX_HTTP_WALLET_SYNC_MODULE_H_INCLUDED_
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+extern ngx_module_t  ngx_http_wallet_sync_module;
+
+void *ngx_http_wallet_sync_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_wallet_sync_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_wallet_sync_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+char *ngx_http_wallet_sync(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_accounts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_login_attempts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+ngx_int_t ngx_http_wallet_sync_init_process(ngx_cycle_t *cycle);
+void ngx_http_wallet_sync_exit_process(ngx_cycle_t *cycle);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NGX_HTTP_WALLET_SYNC_MODULE_H_INCLUDED_ */

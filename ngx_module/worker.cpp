@@ -1,0 +1,57 @@
+#include "worker.hpp"
+
+#include "exchange.hpp"
+#include "ngx_http_wallet_sync_module.h"
+
+namespace wallet_sync {
+namespace {
+
+std::unique_ptr<Worker> gWorker;
+
+}  // namespace
+
+void LogMonitor::warn(std::string_view line) {
+  const ngx_str_t text = to_ngx(line);
+  ngx_log_error(NGX_LOG_WARN, log_, 0, "wallet_sync: %V", &text);
+}
+
+void LogMonitor::notice(std::string_view line) {
+  const ngx_str_t text = to_ngx(line);
+  ngx_log_error(NGX_LOG_NOTICE, log_, 0, "wallet_sync: %V", &text);
+}
+
+void LogMonitor::count(Counter) {}
+
+Worker* Worker::current() { return gWorker.get(); }
+
+Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
+    : loop_(cycle), monitor_(cycle->log), kdf_(loop_, conf.kdf_pool, conf.kdf_max_tasks, cycle->log) {
+  for (const Server& server : conf.servers) {
+    stores_.push_back(std::make_unique<RedisStore>(loop_, server, monitor_));
+  }
+}
+
+Worker::~Worker() {
+  while (!suspended_.empty()) {
+    Exchange* exchange = suspended_.front();
+    suspended_.pop_front();
+    exchange->abandon();
+  }
+}
+
+}  // namespace wallet_sync
+
+using namespace wallet_sync;
+
+ngx_int_t ngx_http_wallet_sync_init_process(ngx_cycle_t* cycle) {
+  if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {
+    return NGX_OK;
+  }
+  const MainConf* conf = main_conf(cycle);
+  if (conf != nullptr && !conf->servers.empty()) {
+    gWorker = std::make_unique<Worker>(cycle, *conf);
+  }
+  return NGX_OK;
+}
+
+void ngx_http_wallet_sync_exit_process(ngx_cycle_t*) { gWorker.reset(); }

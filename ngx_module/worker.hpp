@@ -1,0 +1,56 @@
+// What a worker process has once: the event loop, the stores, the thread pool for scrypt, and the requests that are
+// being served. Made in init_process, gone in exit_process; nothing of ours outlives it.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "config.hpp"
+#include "kdf.hpp"
+#include "loop.hpp"
+#include "monitor.hpp"
+#include "redis_store.hpp"
+
+namespace wallet_sync {
+
+class Exchange;
+
+class LogMonitor final : public Monitor {
+ public:
+  explicit LogMonitor(ngx_log_t* log) : log_(log) {}
+  void warn(std::string_view line) override;
+  void notice(std::string_view line) override;
+  void count(Counter counter) override;
+
+ private:
+  ngx_log_t* log_;
+};
+
+class Worker {
+ public:
+  Worker(ngx_cycle_t* cycle, const MainConf& conf);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Null in processes that serve no requests.
+  static Worker* current();
+
+  EventLoop& loop() { return loop_; }
+  RedisStore& store(std::size_t server) { return *stores_[server]; }
+  ThreadPoolKdf& kdf() { return kdf_; }
+
+  // Exchanges whose coroutine is suspended. A worker that is told to terminate destroys them.
+  void enter(Exchange& exchange) { suspended_.push_back(&exchange); }
+  void leave(Exchange& exchange) { suspended_.remove(&exchange); }
+
+ private:
+  NgxEventLoop loop_;
+  LogMonitor monitor_;
+  std::vector<std::unique_ptr<RedisStore>> stores_;
+  ThreadPoolKdf kdf_;
+  std::list<Exchange*> suspended_;
+};
+
+}  // namespace wallet_sync

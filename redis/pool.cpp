@@ -1,0 +1,149 @@
+#include "pool.hpp"
+
+#include <algorithm>
+
+namespace wallet_sync {
+
+Lease::~Lease() {
+  if (connection_ != nullptr) {
+    pool_->give_back(*connection_, false);
+  }
+}
+
+void Lease::release() { pool_->give_back(*std::exchange(connection_, nullptr), true); }
+
+Pool::Waiter::~Waiter() {
+  if (queued_) {
+    pool_.waiters_.remove(this);
+  }
+  if (connection_ != nullptr) {
+    pool_.give_back(*connection_, true);
+  }
+}
+
+bool Pool::Waiter::await_ready() {
+  if (pool_.link_.known_down()) {
+    return true;
+  }
+  if (pool_.idle_.empty() || !pool_.waiters_.empty()) {
+    return false;
+  }
+  connection_ = pool_.idle_.back();
+  pool_.idle_.pop_back();
+  ++pool_.leased_;
+  return true;
+}
+
+void Pool::Waiter::await_suspend(std::coroutine_handle<> caller) {
+  caller_ = caller;
+  queued_ = true;
+  deadline_ms_ = pool_.loop_.now_ms() + pool_.server_.command_timeout_ms;
+  pool_.waiters_.push_back(this);
+  if (!pool_.deadline_->armed()) {
+    pool_.deadline_->arm(pool_.server_.command_timeout_ms);
+  }
+  pool_.open_if_needed();
+}
+
+Result<Lease> Pool::Waiter::await_resume() {
+  if (connection_ == nullptr) {
+    return StoreError::unavailable;
+  }
+  return Lease(pool_, *std::exchange(connection_, nullptr));
+}
+
+void Pool::Waiter::decide(Connection* connection) {
+  queued_ = false;
+  connection_ = connection;
+  post();
+}
+
+Pool::Pool(EventLoop& loop, const Server& server, Monitor& monitor, const Link& link)
+    : loop_(loop),
+      server_(server),
+      monitor_(monitor),
+      link_(link),
+      deadline_(loop.new_timer(TimerKind::deadline, [this] { on_deadline(); })) {}
+
+Pool::~Pool() = default;
+
+// One connection for each waiter, up to the limit. They are opened as they are needed and kept.
+void Pool::open_if_needed() {
+  while (connecting_ < waiters_.size() && connections_.size() < server_.pool) {
+    ++connecting_;
+    connections_.push_back(std::make_unique<Connection>(loop_, server_, monitor_, *this));
+  }
+}
+
+void Pool::give_back(Connection& connection, bool clean) {
+  --leased_;
+  if (!clean || !connection.ready()) {
+    forget(connection);
+    open_if_needed();
+    return;
+  }
+  hand_over(connection);
+}
+
+void Pool::hand_over(Connection& connection) {
+  if (waiters_.empty()) {
+    idle_.push_back(&connection);
+    return;
+  }
+  Waiter* first = waiters_.front();
+  waiters_.pop_front();
+  if (waiters_.empty()) {
+    deadline_->disarm();
+  }
+  ++leased_;
+  first->decide(&connection);
+}
+
+void Pool::forget(Connection& connection) {
+  std::erase(idle_, &connection);
+  std::erase_if(connections_, [&](const auto& owned) { return owned.get() == &connection; });
+}
+
+void Pool::on_ready(Connection& connection) {
+  --connecting_;
+  hand_over(connection);
+}
+
+void Pool::on_lost(Connection& connection) {
+  const bool idle = std::find(idle_.begin(), idle_.end(), &connection) != idle_.end();
+  if (idle) {
+    forget(connection);
+    return;
+  }
+  if (!connection.was_ready()) {
+    monitor_.warn("no connection to Redis at " + server_.name() + ": " + connection.reason());
+    --connecting_;
+    forget(connection);
+    fail_waiters();
+  }
+  // Otherwise it is leased: its lease gives it back.
+}
+
+// A connection could not be made. All who wait for one would fail in the same way.
+void Pool::fail_waiters() {
+  deadline_->disarm();
+  while (!waiters_.empty()) {
+    Waiter* first = waiters_.front();
+    waiters_.pop_front();
+    first->decide(nullptr);
+  }
+}
+
+void Pool::on_deadline() {
+  const std::int64_t now = loop_.now_ms();
+  while (!waiters_.empty() && waiters_.front()->deadline_ms_ <= now) {
+    Waiter* first = waiters_.front();
+    waiters_.pop_front();
+    first->decide(nullptr);
+  }
+  if (!waiters_.empty()) {
+    deadline_->arm(waiters_.front()->deadline_ms_ - now);
+  }
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,56 @@
+#include "records.hpp"
+
+#include <limits>
+
+namespace wallet_sync {
+
+std::string TokenRecord::text() const { return std::to_string(expires) + " " + scope + " " + device; }
+
+std::optional<TokenRecord> TokenRecord::parse(std::string_view text) {
+  const std::size_t first = text.find(' ');
+  const std::size_t second = first == text.npos ? text.npos : text.find(' ', first + 1);
+  if (second == text.npos) {
+    return std::nullopt;
+  }
+  const auto expires = to_integer(text.substr(0, first));
+  if (!expires) {
+    return std::nullopt;
+  }
+  return TokenRecord{*expires, std::string(text.substr(first + 1, second - first - 1)),
+                     std::string(text.substr(second + 1))};
+}
+
+TokenState token_state(const Reply& record, UnixTime now) {
+  const auto parsed = record.type == Reply::Type::text ? TokenRecord::parse(record.text) : std::nullopt;
+  if (!parsed || parsed->expires <= now) {
+    return TokenState::unknown;
+  }
+  return parsed->scope == "*" ? TokenState::valid : TokenState::wrong_scope;
+}
+
+std::optional<Sequence> read_sequence(const Reply& reply) {
+  if (reply.type != Reply::Type::array || reply.elements.empty()) {
+    return std::nullopt;
+  }
+  if (reply.elements[0].is_nil()) {
+    return 0;
+  }
+  const auto sequence = to_integer(reply.elements[0].text);
+  if (!sequence || *sequence < 1 || *sequence > std::numeric_limits<Sequence>::max()) {
+    return std::nullopt;
+  }
+  return static_cast<Sequence>(*sequence);
+}
+
+bool read_wallet(const Reply& reply, std::optional<Wallet>& wallet) {
+  const auto sequence = read_sequence(reply);
+  if (!sequence || !reply.is_array(3)) {
+    return false;
+  }
+  if (*sequence > 0) {
+    wallet = Wallet{*sequence, reply.elements[2].text, reply.elements[1].text};
+  }
+  return true;
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,34 @@
+// How values of ours are laid out in the fields of a hash, and read back.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "reply.hpp"
+#include "store.hpp"
+
+namespace wallet_sync {
+
+// A field of the hash `tokens`: "<expiry> <scope> <device>"; the device is the rest, whatever it holds.
+struct TokenRecord {
+  UnixTime expires = 0;
+  std::string scope;
+  std::string device;
+
+  std::string text() const;
+  // nullopt: not something we wrote.
+  static std::optional<TokenRecord> parse(std::string_view text);
+};
+
+// The state of a token given the reply to HGET on its digest.
+TokenState token_state(const Reply& record, UnixTime now);
+
+// The reply to HMGET sequence hmac wallet. False: not something we wrote. No wallet: `wallet` stays empty.
+bool read_wallet(const Reply& reply, std::optional<Wallet>& wallet);
+
+// The reply to an HMGET that begins with the wallet's sequence: 0 if there is no wallet; nullopt: not something
+// we wrote.
+std::optional<Sequence> read_sequence(const Reply& reply);
+
+}  // namespace wallet_sync

@@ -1,0 +1,197 @@
+// Accounts: signing up, verifying the address, failed logins.
+#include "records.hpp"
+#include "redis_store.hpp"
+
+namespace wallet_sync {
+namespace {
+
+constexpr std::string_view kYes = "1";
+constexpr std::string_view kNo = "0";
+
+// The order of the fields in read_account's HMGET.
+bool read_account(const Reply& reply, std::optional<Account>& account) {
+  if (!reply.is_array(6)) {
+    return false;
+  }
+  const std::vector<Reply>& field = reply.elements;
+  if (field[0].is_nil()) {
+    return true;
+  }
+  const auto id = to_integer(field[1].text);
+  if (!id) {
+    return false;
+  }
+  account = Account{field[0].text, *id, {field[2].text, field[3].text}, field[4].text, field[5].text == kYes};
+  return true;
+}
+
+}  // namespace
+
+Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
+  Commands commands;
+  commands.emplace_back("HMGET", keys_.account(id), "email", "user-id", "password-key", "password-salt",
+                        "client-salt-seed", "verified");
+  commands.emplace_back("GET", keys_.failures(id));
+  commands.emplace_back("TTL", keys_.failures(id));
+  auto replies = co_await ask(std::move(commands));
+  if (!replies) {
+    co_return replies.error();
+  }
+  LoginState state;
+  if (!read_account((*replies)[0], state.account)) {
+    co_return transactions_.failed(StoreError::internal);
+  }
+  state.failed.count = to_integer((*replies)[1].text).value_or(0);
+  state.failed.seconds_left = static_cast<std::uint32_t>(std::max<std::int64_t>((*replies)[2].integer, 0));
+  co_return state;
+}
+
+// MULTI keeps the three together: a counter without an expiry would lock the account for good.
+Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uint32_t window) {
+  const std::string key = keys_.failures(id);
+  Commands commands;
+  commands.emplace_back("MULTI");
+  commands.emplace_back("SET", key, 0, "EX", window, "NX");
+  commands.emplace_back("INCR", key);
+  commands.emplace_back("TTL", key);
+  commands.emplace_back("EXEC");
+  auto replies = co_await ask(std::move(commands));
+  if (!replies) {
+    co_return replies.error();
+  }
+  const Reply& exec = replies->back();
+  if (!exec.is_array(3) || exec.elements[1].type != Reply::Type::integer) {
+    co_return transactions_.failed(StoreError::internal);
+  }
+  co_return FailedLogins{exec.elements[1].integer,
+                         static_cast<std::uint32_t>(std::max<std::int64_t>(exec.elements[2].integer, 0))};
+}
+
+// The salt is random and ours alone: finding it there after a lost reply means that our EXEC ran.
+Task<Result<bool>> RedisStore::create_account(AccountId id, Account account, std::optional<Verification> pending,
+                                              UnixTime now) {
+  // Not of the account's slot, hence before WATCH. A number drawn in vain is a gap, no harm.
+  Commands draw;
+  draw.emplace_back("INCR", keys_.next_user_id());
+  auto drawn = co_await ask(std::move(draw));
+  if (!drawn) {
+    co_return drawn.error();
+  }
+  account.id = drawn->front().integer;
+
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id));
+  look.emplace_back("HMGET", keys_.account(id), "email", "password-salt");
+  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<bool>> {
+    if (!seen[0].is_array(2)) {
+      return StoreError::internal;
+    }
+    if (!seen[0].elements[0].is_nil()) {
+      const bool ours = maybe_written && seen[0].elements[1].text == account.password.salt;
+      return Decision<bool>{ours, {}};
+    }
+    Command write("HSET", keys_.account(id), "email", account.email, "user-id", account.id, "password-key",
+                  account.password.key, "password-salt", account.password.salt, "client-salt-seed",
+                  account.client_salt_seed, "verified", account.verified ? kYes : kNo, "created", now, "updated", now);
+    if (pending) {
+      for (const std::string& argument :
+           {std::string("verify-token"), pending->digest, std::string("verify-expires"),
+            std::to_string(pending->expires)}) {
+        write.add(argument);
+      }
+    }
+    return Decision<bool>{true, {std::move(write)}};
+  };
+  co_return co_await transactions_.run<bool>(std::move(look), decide);
+}
+
+Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pending) {
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id));
+  look.emplace_back("HMGET", keys_.account(id), "verified", "verify-token");
+  auto decide = [&](const Replies& seen, bool) -> Result<Decision<bool>> {
+    if (!seen[0].is_array(2)) {
+      return StoreError::internal;
+    }
+    const bool ours = seen[0].elements[0].text == kNo && seen[0].elements[1].text == pending.digest;
+    if (!ours) {
+      return Decision<bool>{false, {}};
+    }
+    return Decision<bool>{true, {Command("DEL", keys_.account(id))}};
+  };
+  co_return co_await transactions_.run<bool>(std::move(look), decide);
+}
+
+Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
+  const AccountId id = token.account();
+  const std::string digest = token.digest();
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id));
+  look.emplace_back("HMGET", keys_.account(id), "verify-token", "verify-expires", "verified-by");
+  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<bool>> {
+    if (!seen[0].is_array(3)) {
+      return StoreError::internal;
+    }
+    const std::vector<Reply>& field = seen[0].elements;
+    if (maybe_written && field[2].text == digest) {
+      return Decision<bool>{true, {}};
+    }
+    if (!equal_secrets(field[0].text, digest) || to_integer(field[1].text).value_or(0) <= now) {
+      return Decision<bool>{false, {}};
+    }
+    Decision<bool> accepted{true, {}};
+    accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kYes, "verified-by", digest, "updated", now);
+    accepted.writes.emplace_back("HDEL", keys_.account(id), "verify-token", "verify-expires", "resent");
+    return accepted;
+  };
+  co_return co_await transactions_.run<bool>(std::move(look), decide);
+}
+
+// The interval counts from one renewal to the next, so the first mail that got lost can be asked for again at once.
+Task<Result<ResendOutcome>> RedisStore::renew_verification(AccountId id, Verification pending, std::uint32_t interval,
+                                                           UnixTime now) {
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id));
+  look.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token");
+  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<ResendOutcome>> {
+    if (!seen[0].is_array(3)) {
+      return StoreError::internal;
+    }
+    const std::vector<Reply>& field = seen[0].elements;
+    if (field[0].is_nil()) {
+      return Decision<ResendOutcome>{ResendOutcome::unknown_account, {}};
+    }
+    if (field[0].text == kYes) {
+      return Decision<ResendOutcome>{ResendOutcome::already_verified, {}};
+    }
+    if (maybe_written && field[2].text == pending.digest) {
+      return Decision<ResendOutcome>{ResendOutcome::renewed, {}};
+    }
+    if (to_integer(field[1].text).value_or(0) + interval > now) {
+      return Decision<ResendOutcome>{ResendOutcome::too_soon, {}};
+    }
+    Decision<ResendOutcome> renewed{ResendOutcome::renewed, {}};
+    renewed.writes.emplace_back("HSET", keys_.account(id), "verify-token", pending.digest, "verify-expires",
+                                pending.expires, "resent", now, "updated", now);
+    return renewed;
+  };
+  co_return co_await transactions_.run<ResendOutcome>(std::move(look), decide);
+}
+
+Task<Result<bool>> RedisStore::forget_renewal(AccountId id, Verification pending) {
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id));
+  look.emplace_back("HMGET", keys_.account(id), "verify-token", "resent");
+  auto decide = [&](const Replies& seen, bool) -> Result<Decision<bool>> {
+    if (!seen[0].is_array(2)) {
+      return StoreError::internal;
+    }
+    if (seen[0].elements[0].text != pending.digest || seen[0].elements[1].is_nil()) {
+      return Decision<bool>{false, {}};
+    }
+    return Decision<bool>{true, {Command("HDEL", keys_.account(id), "resent")}};
+  };
+  co_return co_await transactions_.run<bool>(std::move(look), decide);
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,130 @@
+// What a right password allows: a token, or another password. The KDF ran before WATCH, so both transactions make
+// sure that the account's key is still the one the password was checked against.
+#include <vector>
+
+#include "records.hpp"
+#include "redis_store.hpp"
+
+namespace wallet_sync {
+namespace {
+
+enum class Standing { same, changed, locked, nonsense };
+
+// `account` is the reply to HMGET password-key password-salt verified, `failures` the one to GET failures.
+Standing standing(const Reply& account, const Reply& failures, const PasswordHash& checked, const LoginLimit& limit) {
+  if (!account.is_array(3)) {
+    return Standing::nonsense;
+  }
+  const bool same = equal_secrets(account.elements[0].text, checked.key) &&
+                    account.elements[1].text == checked.salt && account.elements[2].text == "1";
+  if (!same) {
+    return Standing::changed;
+  }
+  // Guesses made side by side must not get more attempts than the limit gives: a right one counts for nothing
+  // once the wrong ones have used them up.
+  const bool locked = limit.exceeded_by({to_integer(failures.text).value_or(0), 0});
+  return locked ? Standing::locked : Standing::same;
+}
+
+// Digests of the tokens that give way to a new one: the device's former one, and all that have expired.
+std::vector<std::string> outdated(const Reply& tokens, const std::string& device, UnixTime now) {
+  std::vector<std::string> digests;
+  for (std::size_t i = 0; i + 1 < tokens.elements.size(); i += 2) {
+    const auto record = TokenRecord::parse(tokens.elements[i + 1].text);
+    if (!record || record->device == device || record->expires <= now) {
+      digests.push_back(tokens.elements[i].text);
+    }
+  }
+  return digests;
+}
+
+bool holds_token(const Reply& tokens, const std::string& digest) {
+  for (std::size_t i = 0; i + 1 < tokens.elements.size(); i += 2) {
+    if (tokens.elements[i].text == digest) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash checked, NewToken token,
+                                                  LoginLimit limit, UnixTime now) {
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id), keys_.tokens(id));
+  look.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
+  look.emplace_back("GET", keys_.failures(id));
+  look.emplace_back("HGETALL", keys_.tokens(id));
+  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<LoginOutcome>> {
+    const Reply& tokens = seen[2];
+    if (maybe_written && holds_token(tokens, token.digest)) {
+      return Decision<LoginOutcome>{LoginOutcome::saved, {}};
+    }
+    switch (standing(seen[0], seen[1], checked, limit)) {
+      case Standing::same: break;
+      case Standing::changed: return Decision<LoginOutcome>{LoginOutcome::credentials_changed, {}};
+      case Standing::locked: return Decision<LoginOutcome>{LoginOutcome::too_many_failures, {}};
+      case Standing::nonsense: return StoreError::internal;
+    }
+    Decision<LoginOutcome> accepted{LoginOutcome::saved, {}};
+    if (const auto old = outdated(tokens, token.device, now); !old.empty()) {
+      Command drop("HDEL", keys_.tokens(id));
+      for (const std::string& digest : old) {
+        drop.add(digest);
+      }
+      accepted.writes.push_back(std::move(drop));
+    }
+    const TokenRecord record{token.expires, "*", token.device};
+    accepted.writes.emplace_back("HSET", keys_.tokens(id), token.digest, record.text());
+    accepted.writes.emplace_back("DEL", keys_.failures(id));
+    return accepted;
+  };
+  co_return co_await transactions_.run<LoginOutcome>(std::move(look), decide);
+}
+
+// The password, the salt seed, the wallet and every token in one MULTI. Whoever holds an old token, or checked the
+// old password a moment ago, watches one of these keys and finds it changed.
+Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordChange change, LoginLimit limit,
+                                                        UnixTime now) {
+  Commands look;
+  look.emplace_back("WATCH", keys_.account(id), keys_.wallet(id), keys_.tokens(id));
+  look.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
+  look.emplace_back("GET", keys_.failures(id));
+  look.emplace_back("HMGET", keys_.wallet(id), "sequence");
+  const std::string write = next_write_id();
+  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<ChangeOutcome>> {
+    const auto current = read_sequence(seen[2]);
+    if (!current) {
+      return StoreError::internal;
+    }
+    // The new salt is random and ours alone.
+    if (maybe_written && seen[0].is_array(3) && seen[0].elements[1].text == change.replacement.salt) {
+      return Decision<ChangeOutcome>{ChangeOutcome::changed, {}};
+    }
+    switch (standing(seen[0], seen[1], change.checked, limit)) {
+      case Standing::same: break;
+      case Standing::changed: return Decision<ChangeOutcome>{ChangeOutcome::credentials_changed, {}};
+      case Standing::locked: return Decision<ChangeOutcome>{ChangeOutcome::too_many_failures, {}};
+      case Standing::nonsense: return StoreError::internal;
+    }
+    if (change.wallet && (*current == 0 || change.wallet->sequence != std::uint64_t{*current} + 1)) {
+      return Decision<ChangeOutcome>{ChangeOutcome::bad_sequence, {}};
+    }
+    if (!change.wallet && *current > 0) {
+      return Decision<ChangeOutcome>{ChangeOutcome::wallet_missing_in_request, {}};
+    }
+    Decision<ChangeOutcome> accepted{ChangeOutcome::changed, {}};
+    accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", change.replacement.key, "password-salt",
+                                 change.replacement.salt, "client-salt-seed", change.client_salt_seed, "updated", now);
+    if (change.wallet) {
+      accepted.writes.push_back(write_wallet(id, *change.wallet, write, now));
+    }
+    accepted.writes.emplace_back("DEL", keys_.tokens(id), keys_.failures(id));
+    accepted.writes.emplace_back("PUBLISH", keys_.events(id), "password-changed");
+    return accepted;
+  };
+  co_return co_await transactions_.run<ChangeOutcome>(std::move(look), decide);
+}
+
+}  // namespace wallet_sync
