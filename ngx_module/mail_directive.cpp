@@ -1,6 +1,7 @@
 // wallet_sync_mail
 #include <algorithm>
-#include <array>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "config.hpp"
@@ -121,7 +122,8 @@ bool parse_parameter(MailLine& line, std::string_view text) {
     ngx_str_t time = to_ngx(value);
     const ngx_int_t seconds = ngx_parse_time(&time, 1);
     mail.resend_interval = static_cast<std::uint32_t>(seconds);
-    return seconds != NGX_ERROR || refuse(line.cf, text, "resend_interval=time, such as resend_interval=60s");
+    const bool fits = seconds >= 0 && seconds <= std::numeric_limits<std::int32_t>::max();
+    return fits || refuse(line.cf, text, "resend_interval=time, such as resend_interval=60s");
   }
   for (const auto& [name, target] :
        {std::pair{"password_file", &line.password_file}, std::pair{"key_file", &line.key_file},
@@ -132,7 +134,7 @@ bool parse_parameter(MailLine& line, std::string_view text) {
   }
   if (named(text, "ca_file", value)) {
     mail.ca_file = value;
-    return true;
+    return !value.empty() || refuse(line.cf, text, "ca_file=path");
   }
   if (text.starts_with("password=") || text.starts_with("key=")) {
     return refuse(line.cf,
@@ -140,8 +142,7 @@ bool parse_parameter(MailLine& line, std::string_view text) {
   }
   return refuse(line.cf, text,
                 "sending_domain=, server_domain=, timeout=, resend_interval=, ca_file=; for SMTP user=, "
-                "password_file=, "
-                "starttls=; for mailgun key_file=, region=, base_url=");
+                "password_file=, starttls=; for mailgun key_file=, region=, base_url=");
 }
 
 // Workers read the file for each mail, so what is wrong with it should be known now.

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 die() {
-    printf '%s: %s\n' "$(basename "$0")" "$1" >&2
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
     exit 1
 }
 

@@ -62,7 +62,9 @@ struct Hooks {
 }  // namespace
 
 LibeventLoop::LibeventLoop()
-    : base_(event_base_new()), alarm_(evtimer_new(base_, [](evutil_socket_t, short, void*) {}, nullptr)) {
+    : base_(event_base_new()),
+      alarm_(evtimer_new(
+          base_, [](evutil_socket_t, short, void*) {}, nullptr)) {
   signal(SIGPIPE, SIG_IGN);  // as nginx does; hiredis writes without MSG_NOSIGNAL
 }
 

@@ -104,7 +104,8 @@ struct Worker {
 
 // A worker whose store talks to Redis through a proxy on its loop.
 struct ProxiedWorker {
-  explicit ProxiedWorker(Server where) : proxy(loop, std::move(where)), store(loop, proxy.server(), monitor) {}
+  explicit ProxiedWorker(Server where)
+      : proxy(loop, std::move(where)), store(loop, proxy.server(), monitor) {}
 
   template <typename T>
   T run(Task<T> task) {

@@ -1,5 +1,5 @@
-// Stands between a store and its Redis, on the same loop: it sees each write of the store before Redis does, and
-// may cut, hold or delay it. What happens between two steps of a transaction is decided here.
+// Stands between a store and its Redis, on the same loop: it sees each write of the store before Redis does,
+// and may cut, hold or delay it. What happens between two steps of a transaction is decided here.
 #pragma once
 
 #include <cstddef>

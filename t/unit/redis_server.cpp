@@ -90,13 +90,27 @@ void RedisServer::start(std::string_view awaited_line) {
     if (port_ == 0 || attempt > 0) {
       port_ = free_port();
     }
-    std::vector<std::string> line = {"redis-server",     "--port",     std::to_string(port_),
-                                     "--bind",           "127.0.0.1",  "--unixsocket",
-                                     server().unix_path, "--dir",      directory_,
-                                     "--appendonly",     "yes",        "--appendfsync",
-                                     "no",               "--save",     "",
-                                     "--loglevel",       "notice",     "--enable-debug-command",
-                                     "yes",              "--logfile",  ""};
+    std::vector<std::string> line = {"redis-server",
+                                     "--port",
+                                     std::to_string(port_),
+                                     "--bind",
+                                     "127.0.0.1",
+                                     "--unixsocket",
+                                     server().unix_path,
+                                     "--dir",
+                                     directory_,
+                                     "--appendonly",
+                                     "yes",
+                                     "--appendfsync",
+                                     "no",
+                                     "--save",
+                                     "",
+                                     "--loglevel",
+                                     "notice",
+                                     "--enable-debug-command",
+                                     "yes",
+                                     "--logfile",
+                                     ""};
     line.insert(line.end(), arguments_.begin(), arguments_.end());
     std::vector<char*> argv;
     for (std::string& argument : line) {

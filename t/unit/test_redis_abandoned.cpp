@@ -1,5 +1,5 @@
-// A coroutine may be destroyed wherever it waits: nothing leaks, nobody else notices. The sanitizers' build is
-// where these tests bite hardest.
+// A coroutine may be destroyed wherever it waits: nothing leaks, nobody else notices. The sanitizers' build
+// is where these tests bite hardest.
 #include <functional>
 #include <optional>
 
@@ -101,13 +101,14 @@ void a_password_change_may_be_abandoned_anywhere(void**) {
   abandon_everywhere<ChangeOutcome>([](RedisStore& store) {
     (*redis)("HSET", kKeys.account(account_id()), "password-key", password_hash('a').key, "password-salt",
              password_hash('a').salt, "verified", "1");
-    return store.change_password(account_id(), {password_hash('a'), password_hash('b'), "seed", std::nullopt}, kLimit,
-                                 kNow);
+    return store.change_password(account_id(), {password_hash('a'), password_hash('b'), "seed", std::nullopt},
+                                 kLimit, kNow);
   });
 }
 
 void a_failure_count_may_be_abandoned_anywhere(void**) {
-  abandon_everywhere<FailedLogins>([](RedisStore& store) { return store.count_failed_login(account_id(), 900); });
+  abandon_everywhere<FailedLogins>(
+      [](RedisStore& store) { return store.count_failed_login(account_id(), 900); });
 }
 
 // One waits in the queue of the pool, one for the answer to EXEC, when all are dropped at once.
@@ -180,9 +181,8 @@ void a_loss_and_an_abandoned_coroutine_do_not_get_in_each_others_way(void**) {
         crowd[5].reset();
       }
     };
-    assert_true(loop.run_until([&] {
-      return dropped && crowd[1]->done() && crowd[2]->done() && crowd[4]->done();
-    }));
+    assert_true(
+        loop.run_until([&] { return dropped && crowd[1]->done() && crowd[2]->done() && crowd[4]->done(); }));
     loop.before_posted = nullptr;
     assert_int_equal(store.pool().leased(), 0);
   }

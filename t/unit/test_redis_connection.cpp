@@ -73,8 +73,9 @@ void replies_come_in_order_and_byte_for_byte(void**) {
   for (std::size_t i = 0; i < bytes.size(); i += 7) {
     bytes[i] = static_cast<char>(i % 256);
   }
-  const auto replies = line.send(commands({Command("SET", "k", bytes), Command("GET", "k"), Command("GET", "none"),
-                                           Command("INCR", "n"), Command("HMGET", "h", "a", "b")}));
+  const auto replies =
+      line.send(commands({Command("SET", "k", bytes), Command("GET", "k"), Command("GET", "none"),
+                          Command("INCR", "n"), Command("HMGET", "h", "a", "b")}));
   assert_true(static_cast<bool>(replies));
   assert_int_equal(replies->size(), 5);
   assert_true((*replies)[0].is_status("OK"));
@@ -205,8 +206,8 @@ void a_replica_is_no_connection(void**) {
 }
 
 void a_server_that_loads_its_data_is_no_connection_yet(void**) {
-  RedisServer loading({"--appendonly", "no", "--key-load-delay", "20000",
-                       "--loading-process-events-interval-bytes", "1024"});
+  RedisServer loading(
+      {"--appendonly", "no", "--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"});
   loading("DEBUG", "POPULATE", 200, "key", 512);
   loading("SAVE");
   loading.kill();
@@ -308,7 +309,8 @@ void the_servers_death_answers_all_who_wait(void**) {
 void a_waiter_that_is_gone_does_not_disturb_the_others(void**) {
   Line line(redis->server());
   assert_true(line.settle());
-  std::optional<Task<Result<Replies>>> gone = Line::exchange(*line.connection, commands({Command("ECHO", "gone")}));
+  std::optional<Task<Result<Replies>>> gone =
+      Line::exchange(*line.connection, commands({Command("ECHO", "gone")}));
   auto stays = Line::exchange(*line.connection, commands({Command("ECHO", "stays")}));
   gone->start();
   stays.start();
@@ -320,7 +322,8 @@ void a_waiter_that_is_gone_does_not_disturb_the_others(void**) {
 void a_waiter_may_go_between_the_reply_and_its_turn(void**) {
   Line line(redis->server());
   assert_true(line.settle());
-  std::optional<Task<Result<Replies>>> gone = Line::exchange(*line.connection, commands({Command("ECHO", "gone")}));
+  std::optional<Task<Result<Replies>>> gone =
+      Line::exchange(*line.connection, commands({Command("ECHO", "gone")}));
   gone->start();
   bool answered = false;
   line.loop.before_posted = [&] {

@@ -132,8 +132,8 @@ void a_request_waits_for_a_connection_no_longer_than_connect_timeout(void**) {
 }
 
 void a_loading_server_is_down_until_it_has_loaded(void**) {
-  RedisServer loading({"--appendonly", "no", "--key-load-delay", "5000",
-                       "--loading-process-events-interval-bytes", "1024"});
+  RedisServer loading(
+      {"--appendonly", "no", "--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024"});
   loading("DEBUG", "POPULATE", 200, "key", 512);
   loading("SAVE");
   loading.kill();

@@ -1,4 +1,5 @@
-// What the store writes into Redis and how it reads it back; and the queue of what is posted. No server needed.
+// What the store writes into Redis and how it reads it back; and the queue of what is posted. No server
+// needed.
 #include <functional>
 #include <memory>
 

@@ -16,7 +16,9 @@ RedisServer* redis = nullptr;
 using Verdict = RedisProxy::Verdict;
 const Keyspace kKeys("wsync");
 
-Verification a_verification(const Token& token, UnixTime expires = kNow + 2 * kDay) { return {token.digest(), expires}; }
+Verification a_verification(const Token& token, UnixTime expires = kNow + 2 * kDay) {
+  return {token.digest(), expires};
+}
 
 // An account whose address is not verified yet, and the token that verifies it.
 Token sign_up(Worker& worker, UnixTime expires = kNow + 2 * kDay) {
@@ -74,7 +76,8 @@ void a_taken_address_stays_as_it_is(void**) {
   Worker worker(redis->server());
   assert_true(*worker.run(worker.store.create_account(account_id(), an_account('a'), std::nullopt, kNow)));
   const std::string before = (*redis)("DUMP", kKeys.account(account_id())).text;
-  assert_false(*worker.run(worker.store.create_account(account_id(), an_account('b'), std::nullopt, kNow + 1)));
+  assert_false(
+      *worker.run(worker.store.create_account(account_id(), an_account('b'), std::nullopt, kNow + 1)));
   assert_text((*redis)("DUMP", kKeys.account(account_id())).text, before);
 }
 
@@ -91,7 +94,8 @@ void of_several_who_sign_up_with_one_address_one_gets_it(void**) {
         account_id(), an_account(static_cast<char>('a' + i % 6)), std::nullopt, kNow));
   }
   const auto results = finish_all(loop, tasks);
-  assert_int_equal(std::count_if(results.begin(), results.end(), [](const auto& made) { return made && *made; }), 1);
+  assert_int_equal(
+      std::count_if(results.begin(), results.end(), [](const auto& made) { return made && *made; }), 1);
 }
 
 void an_account_whose_answer_got_lost_is_ours(void**) {
@@ -118,7 +122,8 @@ void an_address_somebody_else_took_meanwhile_is_taken(void**) {
 void an_unverified_account_can_be_taken_back(void**) {
   Worker worker(redis->server());
   const Token token = sign_up(worker);
-  assert_false(*worker.run(worker.store.remove_unverified(account_id(), a_verification(new_token(account_id())))));
+  assert_false(
+      *worker.run(worker.store.remove_unverified(account_id(), a_verification(new_token(account_id())))));
   assert_true(*worker.run(worker.store.remove_unverified(account_id(), a_verification(token))));
   assert_false(login_state(worker).account.has_value());
   assert_false(*worker.run(worker.store.remove_unverified(account_id(), a_verification(token))));
@@ -186,7 +191,8 @@ void of_two_who_follow_the_link_at_once_one_verifies(void**) {
     tasks.push_back(worker.store.verify(token, kNow));
   }
   const auto results = finish_all(worker.loop, tasks);
-  assert_int_equal(std::count_if(results.begin(), results.end(), [](const auto& done) { return done && *done; }), 1);
+  assert_int_equal(
+      std::count_if(results.begin(), results.end(), [](const auto& done) { return done && *done; }), 1);
 }
 
 void a_renewed_verification_replaces_the_old_one(void**) {
@@ -204,7 +210,8 @@ void a_verification_is_renewed_at_most_once_per_interval(void**) {
   sign_up(worker);
   const Token first = new_token(account_id());
   const auto renew = [&](const Token& token, UnixTime now) {
-    return *worker.run(worker.store.renew_verification(account_id(), a_verification(token, now + kDay), 60, now));
+    return *worker.run(
+        worker.store.renew_verification(account_id(), a_verification(token, now + kDay), 60, now));
   };
   assert_true(renew(first, kNow) == ResendOutcome::renewed);
   assert_true(renew(new_token(account_id()), kNow) == ResendOutcome::too_soon);
@@ -245,11 +252,14 @@ void a_forgotten_renewal_lets_the_next_one_through(void**) {
   sign_up(worker);
   const Verification first = a_verification(new_token(account_id()));
   const Verification second = a_verification(new_token(account_id()));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), first, 60, kNow)) == ResendOutcome::renewed);
+  assert_true(*worker.run(worker.store.renew_verification(account_id(), first, 60, kNow)) ==
+              ResendOutcome::renewed);
   assert_false(*worker.run(worker.store.forget_renewal(account_id(), second)));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), second, 60, kNow)) == ResendOutcome::too_soon);
+  assert_true(*worker.run(worker.store.renew_verification(account_id(), second, 60, kNow)) ==
+              ResendOutcome::too_soon);
   assert_true(*worker.run(worker.store.forget_renewal(account_id(), first)));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), second, 60, kNow)) == ResendOutcome::renewed);
+  assert_true(*worker.run(worker.store.renew_verification(account_id(), second, 60, kNow)) ==
+              ResendOutcome::renewed);
 }
 
 void failed_logins_are_counted_and_forgotten_with_the_window(void**) {
@@ -305,8 +315,9 @@ void a_refused_count_is_refused(void**) {
   Worker worker(full.server());
   full("CONFIG", "SET", "maxmemory", 1);
   assert_true(worker.run(worker.store.count_failed_login(account_id(), 900)).error() == StoreError::refused);
-  assert_true(worker.run(worker.store.create_account(account_id(), an_account(), std::nullopt, kNow)).error() ==
-              StoreError::refused);
+  assert_true(
+      worker.run(worker.store.create_account(account_id(), an_account(), std::nullopt, kNow)).error() ==
+      StoreError::refused);
   assert_int_equal(worker.monitor.counted(Counter::store_refused), 2);
   assert_int_equal(worker.monitor.failures(), 2);
   full("CONFIG", "SET", "maxmemory", 0);

@@ -19,7 +19,8 @@ constexpr LoginLimit kLimit{3, 900};
 void sign_up(Worker& worker, char password = 'a', bool verified = true) {
   const std::optional<Verification> pending =
       verified ? std::nullopt : std::make_optional(Verification{std::string(64, 'f'), kNow + kDay});
-  assert_true(*worker.run(worker.store.create_account(account_id(), an_account(password, verified), pending, kNow)));
+  assert_true(
+      *worker.run(worker.store.create_account(account_id(), an_account(password, verified), pending, kNow)));
 }
 
 NewToken record_of(const Token& token, std::string device = "phone", UnixTime expires = kNow + kDay) {
@@ -29,8 +30,8 @@ NewToken record_of(const Token& token, std::string device = "phone", UnixTime ex
 template <typename AnyWorker>
 LoginOutcome save(AnyWorker& worker, const Token& token, char password = 'a', std::string device = "phone",
                   UnixTime now = kNow) {
-  const auto result = worker.run(worker.store.save_token(account_id(), password_hash(password),
-                                                         record_of(token, std::move(device), now + kDay), kLimit, now));
+  const auto result = worker.run(worker.store.save_token(
+      account_id(), password_hash(password), record_of(token, std::move(device), now + kDay), kLimit, now));
   assert_true(static_cast<bool>(result));
   return *result;
 }
@@ -72,7 +73,8 @@ void a_saved_token_is_valid_and_only_its_digest_is_stored(void**) {
 void a_login_replaces_the_token_of_its_device_only(void**) {
   Worker worker(redis->server());
   sign_up(worker);
-  const Token phone = new_token(account_id()), tablet = new_token(account_id()), again = new_token(account_id());
+  const Token phone = new_token(account_id()), tablet = new_token(account_id()),
+              again = new_token(account_id());
   save(worker, phone, 'a', "phone");
   save(worker, tablet, 'a', "phone 2");
   save(worker, again, 'a', "phone");
@@ -99,8 +101,8 @@ void logins_of_one_device_side_by_side_leave_one_token(void**) {
   sign_up(worker);
   std::vector<Task<Result<LoginOutcome>>> tasks;
   for (int i = 0; i < 10; ++i) {
-    tasks.push_back(worker.store.save_token(account_id(), password_hash('a'), record_of(new_token(account_id())),
-                                            kLimit, kNow));
+    tasks.push_back(worker.store.save_token(account_id(), password_hash('a'),
+                                            record_of(new_token(account_id())), kLimit, kNow));
   }
   for (const auto& result : finish_all(worker.loop, tasks)) {
     assert_true(result && *result == LoginOutcome::saved);
@@ -115,8 +117,9 @@ void a_token_is_saved_for_the_current_password_only(void**) {
   assert_true(save(worker, new_token(account_id()), 'b') == LoginOutcome::credentials_changed);
   PasswordHash other_salt = password_hash('a');
   other_salt.salt = password_hash('c').salt;
-  assert_true(*worker.run(worker.store.save_token(account_id(), other_salt, record_of(new_token(account_id())), kLimit,
-                                                  kNow)) == LoginOutcome::credentials_changed);
+  assert_true(*worker.run(worker.store.save_token(account_id(), other_salt,
+                                                  record_of(new_token(account_id())), kLimit, kNow)) ==
+              LoginOutcome::credentials_changed);
   assert_text(redis->snapshot(), before);
 }
 
@@ -166,7 +169,8 @@ void a_password_change_before_exec_keeps_the_old_passwords_token_out(void**) {
   Worker rival(redis->server());
   sign_up(rival);
   const Token token = new_token(account_id());
-  worker.just_before_exec([&] { assert_true(change(rival, a_change(std::nullopt)) == ChangeOutcome::changed); });
+  worker.just_before_exec(
+      [&] { assert_true(change(rival, a_change(std::nullopt)) == ChangeOutcome::changed); });
   assert_true(save(worker, token) == LoginOutcome::credentials_changed);
   assert_true(state_of(rival, token) == TokenState::unknown);
   assert_int_equal((*redis)("EXISTS", kKeys.tokens(account_id())).integer, 0);
@@ -279,7 +283,8 @@ void a_wallet_written_before_exec_makes_the_password_change_a_conflict(void**) {
   const Token token = issue_token(*redis, account_id());
   std::string before;
   worker.just_before_exec([&] {
-    assert_true(*rival.run(rival.store.put_wallet(token, a_wallet(2, "rival's"), kNow)) == PutOutcome::stored);
+    assert_true(*rival.run(rival.store.put_wallet(token, a_wallet(2, "rival's"), kNow)) ==
+                PutOutcome::stored);
     before = redis->snapshot();
   });
   assert_true(change(worker, a_change(a_wallet(2, "ours"))) == ChangeOutcome::bad_sequence);
@@ -291,7 +296,8 @@ void a_password_change_before_exec_keeps_a_wallet_out(void**) {
   Worker rival(redis->server());
   sign_up(rival);
   const Token token = issue_token(*redis, account_id());
-  worker.just_before_exec([&] { assert_true(change(rival, a_change(std::nullopt)) == ChangeOutcome::changed); });
+  worker.just_before_exec(
+      [&] { assert_true(change(rival, a_change(std::nullopt)) == ChangeOutcome::changed); });
   assert_true(*worker.run(worker.store.put_wallet(token, a_wallet(1), kNow)) == PutOutcome::unknown_token);
   assert_int_equal((*redis)("EXISTS", kKeys.wallet(account_id())).integer, 0);
 }
@@ -301,11 +307,13 @@ void of_several_password_changes_side_by_side_one_wins(void**) {
   sign_up(worker);
   std::vector<Task<Result<ChangeOutcome>>> tasks;
   for (const char to : {'b', 'c', 'd', 'e'}) {
-    tasks.push_back(worker.store.change_password(account_id(), a_change(std::nullopt, 'a', to), kLimit, kNow));
+    tasks.push_back(
+        worker.store.change_password(account_id(), a_change(std::nullopt, 'a', to), kLimit, kNow));
   }
   int changed = 0;
   for (const auto& result : finish_all(worker.loop, tasks)) {
-    assert_true(result && (*result == ChangeOutcome::changed || *result == ChangeOutcome::credentials_changed));
+    assert_true(result &&
+                (*result == ChangeOutcome::changed || *result == ChangeOutcome::credentials_changed));
     changed += *result == ChangeOutcome::changed ? 1 : 0;
   }
   assert_int_equal(changed, 1);
@@ -343,7 +351,8 @@ void a_password_change_refused_for_want_of_memory_changes_nothing(void**) {
   sign_up(worker);
   const std::string before = full.snapshot();
   full("CONFIG", "SET", "maxmemory", 1);
-  const auto result = worker.run(worker.store.change_password(account_id(), a_change(std::nullopt), kLimit, kNow));
+  const auto result =
+      worker.run(worker.store.change_password(account_id(), a_change(std::nullopt), kLimit, kNow));
   assert_true(result.error() == StoreError::refused);
   assert_text(full.snapshot(), before);
 }

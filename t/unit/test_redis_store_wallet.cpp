@@ -145,7 +145,8 @@ void keys_carry_the_configured_prefix_and_lie_in_the_selected_database(void**) {
   BlockingClient client(redis->server());
   assert_int_equal(client("DBSIZE").integer, 0);
   client("SELECT", 2);
-  assert_int_equal(client("EXISTS", "elsewhere:{" + account_id().hex() + "}", "elsewhere:next-user-id").integer, 2);
+  assert_int_equal(
+      client("EXISTS", "elsewhere:{" + account_id().hex() + "}", "elsewhere:next-user-id").integer, 2);
   assert_int_equal(client("DBSIZE").integer, 2);
 }
 
@@ -162,7 +163,8 @@ void a_stored_wallet_is_announced_with_its_sequence(void**) {
   assert_text(message.elements[2].text, "1");
 }
 
-// Each of the workers tries to write each of the sequences; all on one loop, each with connections of its own.
+// Each of the workers tries to write each of the sequences; all on one loop, each with connections of its
+// own.
 void of_several_writers_exactly_one_wins_each_sequence(void**) {
   constexpr std::size_t kWorkers = 5;
   constexpr Sequence kRounds = 12;
@@ -179,7 +181,8 @@ void of_several_writers_exactly_one_wins_each_sequence(void**) {
   for (Sequence sequence = 1; sequence <= kRounds; ++sequence) {
     std::vector<Task<Result<PutOutcome>>> tasks;
     for (std::size_t i = 0; i < 3 * kWorkers; ++i) {
-      tasks.push_back(stores[i % kWorkers]->put_wallet(tokens[i % kWorkers], a_wallet(sequence, std::to_string(i)), kNow));
+      tasks.push_back(stores[i % kWorkers]->put_wallet(tokens[i % kWorkers],
+                                                       a_wallet(sequence, std::to_string(i)), kNow));
     }
     const auto results = finish_all(loop, tasks);
     std::size_t winner = results.size();
@@ -204,7 +207,8 @@ void a_write_that_slips_in_before_exec_makes_it_a_conflict(void**) {
   ProxiedWorker worker(redis->server());
   Worker rival(redis->server());
   const Token token = issue_token(*redis, account_id());
-  worker.just_before_exec([&] { assert_true(put(rival, token, a_wallet(1, "rival's")) == PutOutcome::stored); });
+  worker.just_before_exec(
+      [&] { assert_true(put(rival, token, a_wallet(1, "rival's")) == PutOutcome::stored); });
   assert_true(*worker.run(worker.store.put_wallet(token, a_wallet(1, "ours"), kNow)) == PutOutcome::conflict);
   assert_int_equal(worker.monitor.counted(Counter::transaction_retries), 1);
   assert_text(get(rival, token).wallet->encrypted, "rival's");
@@ -267,9 +271,9 @@ void two_writes_of_one_worker_are_told_apart_too(void**) {
   tasks.push_back(worker.store.put_wallet(token, a_wallet(1), kNow));
   tasks.push_back(worker.store.put_wallet(token, a_wallet(1), kNow));
   const auto results = finish_all(worker.loop, tasks);
-  assert_int_equal(std::count_if(results.begin(), results.end(), [](const auto& result) {
-                     return result && *result == PutOutcome::stored;
-                   }), 1);
+  assert_int_equal(std::count_if(results.begin(), results.end(),
+                                 [](const auto& result) { return result && *result == PutOutcome::stored; }),
+                   1);
 }
 
 void a_lost_answer_is_unknown_while_redis_stays_away(void**) {
