@@ -9,6 +9,7 @@
 #include "ngx.hpp"
 #include "server.hpp"
 #include "services.hpp"
+#include "socket.hpp"
 
 namespace wallet_sync {
 
@@ -29,9 +30,13 @@ struct LocationConf {
   std::optional<AccountPolicy> accounts;
   std::optional<std::size_t> max_body;
   std::optional<LoginLimit> login_limit;
+  std::optional<ngx_msec_t> ping_interval;
+  std::optional<ngx_msec_t> drain_time;
+  std::optional<std::size_t> max_sockets;
 
   // Set by the merge, for locations that are enabled.
   Settings settings;
+  SocketSettings sockets;
   std::size_t server = 0;  // index in MainConf::servers
 };
 

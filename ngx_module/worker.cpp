@@ -28,6 +28,7 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
     : loop_(cycle), monitor_(cycle->log), kdf_(loop_, conf.kdf_pool, conf.kdf_max_tasks, cycle->log) {
   for (const Server& server : conf.servers) {
     stores_.push_back(std::make_unique<RedisStore>(loop_, server, monitor_));
+    hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), monitor_, cycle->log));
   }
 }
 

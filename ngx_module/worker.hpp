@@ -11,6 +11,7 @@
 #include "loop.hpp"
 #include "monitor.hpp"
 #include "redis_store.hpp"
+#include "socket_hub.hpp"
 
 namespace wallet_sync {
 
@@ -39,6 +40,7 @@ class Worker {
 
   EventLoop& loop() { return loop_; }
   RedisStore& store(std::size_t server) { return *stores_[server]; }
+  SocketHub& sockets(std::size_t server) { return *hubs_[server]; }
   ThreadPoolKdf& kdf() { return kdf_; }
 
   // Exchanges whose coroutine is suspended. A worker that is told to terminate destroys them.
@@ -49,6 +51,7 @@ class Worker {
   NgxEventLoop loop_;
   LogMonitor monitor_;
   std::vector<std::unique_ptr<RedisStore>> stores_;
+  std::vector<std::unique_ptr<SocketHub>> hubs_;  // one for each store
   ThreadPoolKdf kdf_;
   std::list<Exchange*> suspended_;
 };

@@ -57,6 +57,13 @@ Connection::~Connection() { release_context(); }
 
 void Connection::tell(const Command& command) { submit({command}, Purpose::told, nullptr); }
 
+void Connection::push_command(const Command& command) {
+  if (context_ != nullptr && state_ == State::ready) {
+    const std::string wire = command.wire();
+    redisAsyncFormattedCommand(context_, on_pushed, this, wire.data(), wire.size());
+  }
+}
+
 Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip* waiter) {
   if (context_ == nullptr || (state_ != State::ready && purpose != Purpose::greeting)) {
     return nullptr;
@@ -175,6 +182,14 @@ void Connection::on_reply(redisAsyncContext*, void* reply, void* privdata) {
   }
 }
 
+void Connection::on_pushed(redisAsyncContext*, void* reply, void* privdata) {
+  auto* self = static_cast<Connection*>(privdata);
+  if (reply != nullptr) {  // NULL comes with the loss, for each channel
+    self->pushes_.push_back(Reply::from(*static_cast<const redisReply*>(reply)));
+    self->post();
+  }
+}
+
 void Connection::land(Flight& flight) {
   if (RoundTrip* waiter = flight.waiter) {
     waiter->flight_ = nullptr;
@@ -212,6 +227,11 @@ void Connection::on_deadline() {
 void Connection::run() {
   if (state_ != State::lost && !reason_.empty()) {
     lose(std::exchange(reason_, {}));
+  }
+  while (!pushes_.empty()) {
+    const Reply push = std::move(pushes_.front());
+    pushes_.pop_front();
+    owner_.on_push(*this, push);
   }
   if (state_ == State::connecting) {
     greet();
