@@ -183,9 +183,10 @@ void SocketHub::drain() {
 }
 
 void SocketHub::drain_some() {
-  const ngx_msec_t now = ngx_current_msec;
-  const std::size_t ticks = drain_until_ > now ? (drain_until_ - now) / kDrainTickMs : 0;
-  std::size_t due = ticks == 0 ? open_ : (open_ + ticks - 1) / ticks;
+  const std::int64_t left = static_cast<std::int64_t>(drain_until_) - static_cast<std::int64_t>(ngx_current_msec);
+  const auto open = static_cast<std::int64_t>(open_);
+  const std::int64_t pause = open > 0 ? std::max(left / open, kDrainTickMs) : kDrainTickMs;
+  const auto due = static_cast<std::size_t>(left > pause ? open * pause / left : open);
   std::vector<Socket*> closing;
   for (const auto& [name, group] : groups_) {
     for (Socket* socket = group->first; socket != nullptr && due > closing.size(); socket = socket->next_) {
@@ -198,7 +199,7 @@ void SocketHub::drain_some() {
     socket->close(kCloseGoingAway, "the server restarts");
   }
   if (open_ > 0) {
-    drain_timer_->arm(kDrainTickMs);
+    drain_timer_->arm(left > pause ? pause : kDrainTickMs);
   }
 }
 

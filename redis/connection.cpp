@@ -59,7 +59,7 @@ void Connection::tell(const Command& command) { submit({command}, Purpose::told,
 
 void Connection::push_command(const Command& command) {
   if (context_ != nullptr && state_ == State::ready) {
-    const std::string wire = command.wire();
+    const std::string_view wire = command.wire();
     redisAsyncFormattedCommand(context_, on_pushed, this, wire.data(), wire.size());
   }
 }
@@ -73,7 +73,7 @@ Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip*
   flight.deadline_ms = loop_.now_ms() + server_.command_timeout_ms;
   flight.replies.reserve(commands.size());
   for (const Command& command : commands) {
-    const std::string wire = command.wire();
+    const std::string_view wire = command.wire();
     if (redisAsyncFormattedCommand(context_, on_reply, &flight, wire.data(), wire.size()) != REDIS_OK) {
       flight.lost = true;  // it calls nobody for this one
       break;
