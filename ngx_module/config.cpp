@@ -4,6 +4,7 @@
 
 #include "directives.hpp"
 #include "handler.hpp"
+#include "metrics.hpp"
 #include "ngx_http_wallet_sync_module.h"
 
 namespace wallet_sync {
@@ -22,14 +23,29 @@ void inherit(std::optional<T>& value, const std::optional<T>& parent) {
   }
 }
 
-// A worker keeps one store per different server, however many locations name it.
-std::size_t use_server(MainConf& main, const Server& server) {
-  const auto found = std::find(main.servers.begin(), main.servers.end(), server);
-  if (found != main.servers.end()) {
-    return static_cast<std::size_t>(found - main.servers.begin());
+// The index of a value in `all`. A worker keeps one store per different server, and one mailer per different
+// way of mailing, however many locations name it.
+template <typename T>
+std::size_t use(std::vector<T>& all, const T& value) {
+  const auto found = std::find(all.begin(), all.end(), value);
+  if (found != all.end()) {
+    return static_cast<std::size_t>(found - all.begin());
   }
-  main.servers.push_back(server);
-  return main.servers.size() - 1;
+  all.push_back(value);
+  return all.size() - 1;
+}
+
+bool use_mail(ngx_conf_t* cf, MainConf& main, LocationConf& conf) {
+  if (!conf.mail) {
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_accounts email sends mails: write wallet_sync_mail as well, such as wallet_sync_mail "
+        "smtp://localhost sending_domain=example.com server_domain=sync.example.com");
+    return false;
+  }
+  conf.mailer = use(main.mails, *conf.mail);
+  conf.settings.resend_interval = conf.mail->resend_interval;
+  return main.mail_pool != nullptr || use_mail_thread_pool(cf, main);
 }
 
 Server default_server() {
@@ -72,6 +88,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   inherit(conf.ping_interval, outer.ping_interval);
   inherit(conf.drain_time, outer.drain_time);
   inherit(conf.max_sockets, outer.max_sockets);
+  inherit(conf.mail, outer.mail);
   if (!conf.enabled) {
     return NGX_CONF_OK;
   }
@@ -83,13 +100,17 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   conf.settings.login_limit = conf.login_limit.value_or(LoginLimit{});
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);
-  conf.server = use_server(main, conf.redis.value_or(default_server()));
+  conf.server = use(main.servers, conf.redis.value_or(default_server()));
   if (main.kdf_pool == nullptr && !use_default_thread_pool(cf, main)) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  if (conf.settings.accounts.mode == AccountPolicy::Mode::email && !use_mail(cf, main, conf)) {
     return static_cast<char*>(NGX_CONF_ERROR);
   }
 
   // The limit is ours: nginx' own would answer with a page instead of the protocol's JSON.
-  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
   core->client_max_body_size = 0;
   return NGX_CONF_OK;
 }
@@ -98,8 +119,32 @@ char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   if (location_of(conf).enabled) {
     return const_cast<char*>("is duplicate");
   }
+  if (location_of(conf).shows_metrics) {
+    return const_cast<char*>("needs a location without \"wallet_sync_metrics\"");
+  }
+  if (use_metrics_zone(cf, main_of(cf).metrics_zone) == nullptr) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
   location_of(conf).enabled = true;
-  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
   core->handler = handle_request;
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_metrics(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  if (location_of(conf).shows_metrics) {
+    return const_cast<char*>("is duplicate");
+  }
+  if (location_of(conf).enabled) {
+    return const_cast<char*>("needs a location without \"wallet_sync\"");
+  }
+  if (use_metrics_zone(cf, main_of(cf).metrics_zone) == nullptr) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  location_of(conf).shows_metrics = true;
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->handler = show_metrics;
   return NGX_CONF_OK;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mail_settings.hpp"
 #include "ngx.hpp"
 #include "server.hpp"
 #include "services.hpp"
@@ -17,15 +18,21 @@ inline constexpr std::size_t kDefaultMaxBody = 100'000;  // PROTOCOL, common che
 
 // http {}: what exists once in a worker. Lives in the cycle's pool.
 struct MainConf {
-  std::vector<Server> servers;  // each different wallet_sync_redis that is used
+  std::vector<Server> servers;             // each different wallet_sync_redis that is used
+  ngx_shm_zone_t* metrics_zone = nullptr;  // null: nothing counts or shows
 
   ngx_thread_pool_t* kdf_pool = nullptr;
   ngx_uint_t kdf_max_tasks = 0;  // running and waiting; 0: as many as a pool of the user's takes
+
+  std::vector<MailSettings> mails;  // each different wallet_sync_mail that is used
+  ngx_thread_pool_t* mail_pool = nullptr;
+  ngx_uint_t mail_max_tasks = 0;
 };
 
 // One location's settings while it is being configured: absent means inherit.
 struct LocationConf {
-  bool enabled = false;  // `wallet_sync` stands in this very location
+  bool enabled = false;        // `wallet_sync` stands in this very location
+  bool shows_metrics = false;  // `wallet_sync_metrics` does
   std::optional<Server> redis;
   std::optional<AccountPolicy> accounts;
   std::optional<std::size_t> max_body;
@@ -33,11 +40,13 @@ struct LocationConf {
   std::optional<ngx_msec_t> ping_interval;
   std::optional<ngx_msec_t> drain_time;
   std::optional<std::size_t> max_sockets;
+  std::optional<MailSettings> mail;
 
   // Set by the merge, for locations that are enabled.
   Settings settings;
   SocketSettings sockets;
-  std::size_t server = 0;  // index in MainConf::servers
+  std::size_t server = 0;             // index in MainConf::servers
+  std::optional<std::size_t> mailer;  // index in MainConf::mails; absent where no mail is needed
 };
 
 const LocationConf& location_conf(ngx_http_request_t* r);

@@ -1,9 +1,10 @@
 // The directives with values. A wrong one ends the start with a line that says what to write instead.
+#include "directives.hpp"
+
 #include <array>
 #include <string>
 
 #include "config.hpp"
-#include "directives.hpp"
 #include "ngx_http_wallet_sync_module.h"
 
 namespace wallet_sync {
@@ -11,7 +12,69 @@ namespace {
 
 char* duplicate() { return const_cast<char*>("is duplicate"); }
 
-// One parameter of the form name=value: true if `argument` is one of that name.
+// Where Redis is. Names are resolved now: the client library would block a worker to do it.
+bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
+  ngx_url_t url{};
+  url.url = to_ngx(text);
+  url.default_port = 6379;
+  if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
+        "or unix:/path/to/socket",
+        &url.url, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
+    return false;
+  }
+  const sockaddr* address = url.addrs[0].sockaddr;
+  if (address->sa_family == AF_UNIX) {
+    server.unix_path = reinterpret_cast<const sockaddr_un*>(address)->sun_path;
+    return true;
+  }
+  std::array<u_char, NGX_SOCKADDR_STRLEN> host{};
+  const std::size_t length =
+      ngx_sock_ntop(const_cast<sockaddr*>(address), url.addrs[0].socklen, host.data(), host.size(), 0);
+  server.host.assign(reinterpret_cast<const char*>(host.data()), length);
+  if (server.host.starts_with('[')) {  // nginx writes IPv6 addresses in brackets
+    server.host = server.host.substr(1, server.host.size() - 2);
+  }
+  server.port = ngx_inet_get_port(const_cast<sockaddr*>(address));
+  return true;
+}
+
+// A pool of our own: nginx' default one has 32 threads, and each scrypt takes 32 MiB. Null: logged.
+ngx_thread_pool_t* make_thread_pool(ngx_conf_t* cf, std::string_view name, std::string_view threads,
+                                    std::string_view max_queue) {
+  std::string threads_argument = "threads=" + std::string(threads);
+  std::string queue_argument = "max_queue=" + std::string(max_queue);
+  std::array<ngx_str_t, 4> words = {to_ngx("thread_pool"), to_ngx(name), to_ngx(threads_argument),
+                                    to_ngx(queue_argument)};
+  for (ngx_str_t& word : words) {
+    word.data = ngx_pstrdup(cf->pool, &word);
+    if (word.data == nullptr) {
+      return nullptr;
+    }
+  }
+  // nginx has no function that makes a pool with given parameters, but its own directive does.
+  ngx_array_t arguments{};
+  arguments.elts = words.data();
+  arguments.nelts = words.size();
+  ngx_conf_t line = *cf;
+  line.args = &arguments;
+  ngx_command_t* directive = ngx_thread_pool_module.commands;
+  if (directive->set(&line, directive, nullptr) != NGX_CONF_OK) {
+    return nullptr;
+  }
+  return ngx_thread_pool_add(cf, &words[1]);
+}
+
+bool set_thread_pool(ngx_conf_t* cf, MainConf& main, std::string_view threads, std::string_view max_queue) {
+  main.kdf_pool = make_thread_pool(cf, "wallet_sync", threads, max_queue);
+  main.kdf_max_tasks = static_cast<ngx_uint_t>(number(threads) + number(max_queue));
+  return main.kdf_pool != nullptr;
+}
+
+}  // namespace
+
 bool named(std::string_view argument, std::string_view name, std::string_view& value) {
   if (!argument.starts_with(name) || argument.size() <= name.size() || argument[name.size()] != '=') {
     return false;
@@ -25,42 +88,11 @@ ngx_int_t number(std::string_view text) {
   return ngx_atoi(value.data, value.len);
 }
 
-// Milliseconds; NGX_ERROR if it is no time of nginx' syntax, or 0.
 ngx_int_t milliseconds(std::string_view text) {
   ngx_str_t value = to_ngx(text);
   const ngx_int_t time = ngx_parse_time(&value, 0);
   return time == 0 ? NGX_ERROR : time;
 }
-
-// Where Redis is. Names are resolved now: the client library would block a worker to do it.
-bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
-  ngx_url_t url{};
-  url.url = to_ngx(text);
-  url.default_port = 6379;
-  if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
-                       "or unix:/path/to/socket",
-                       &url.url, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
-    return false;
-  }
-  const sockaddr* address = url.addrs[0].sockaddr;
-  if (address->sa_family == AF_UNIX) {
-    server.unix_path = reinterpret_cast<const sockaddr_un*>(address)->sun_path;
-    return true;
-  }
-  std::array<u_char, NGX_SOCKADDR_STRLEN> host{};
-  const std::size_t length = ngx_sock_ntop(const_cast<sockaddr*>(address), url.addrs[0].socklen, host.data(),
-                                           host.size(), 0);
-  server.host.assign(reinterpret_cast<const char*>(host.data()), length);
-  if (server.host.starts_with('[')) {  // nginx writes IPv6 addresses in brackets
-    server.host = server.host.substr(1, server.host.size() - 2);
-  }
-  server.port = ngx_inet_get_port(const_cast<sockaddr*>(address));
-  return true;
-}
-
-}  // namespace
 
 bool read_secret_file(ngx_conf_t* cf, const char* directive, std::string_view path, std::string& secret) {
   ngx_str_t name = to_ngx(path);
@@ -78,44 +110,24 @@ bool read_secret_file(ngx_conf_t* cf, const char* directive, std::string_view pa
   std::string_view line(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   line = line.substr(0, line.find_first_of("\r\n"));
   if (line.empty() || line.size() == text.size()) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, error,
-                       "%s: cannot read a secret from \"%V\"; write the path of a file whose first line is the "
-                       "secret, of less than 1024 bytes",
-                       directive, &name);
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, error,
+        "%s: cannot read a secret from \"%V\"; write the path of a file whose first line is the "
+        "secret, of less than 1024 bytes",
+        directive, &name);
     return false;
   }
   secret = line;
   return true;
 }
 
-// A pool of our own: nginx' default one has 32 threads, and each scrypt takes 32 MiB.
-bool set_thread_pool(ngx_conf_t* cf, MainConf& main, std::string_view threads, std::string_view max_queue) {
-  std::string threads_argument = "threads=" + std::string(threads);
-  std::string queue_argument = "max_queue=" + std::string(max_queue);
-  std::array<ngx_str_t, 4> words = {to_ngx("thread_pool"), to_ngx("wallet_sync"), to_ngx(threads_argument),
-                                    to_ngx(queue_argument)};
-  for (ngx_str_t& word : words) {
-    word.data = ngx_pstrdup(cf->pool, &word);
-    if (word.data == nullptr) {
-      return false;
-    }
-  }
-  // nginx has no function that makes a pool with given parameters, but its own directive does.
-  ngx_array_t arguments{};
-  arguments.elts = words.data();
-  arguments.nelts = words.size();
-  ngx_conf_t line = *cf;
-  line.args = &arguments;
-  ngx_command_t* directive = ngx_thread_pool_module.commands;
-  if (directive->set(&line, directive, nullptr) != NGX_CONF_OK) {
-    return false;
-  }
-  main.kdf_pool = ngx_thread_pool_add(cf, &words[1]);
-  main.kdf_max_tasks = static_cast<ngx_uint_t>(number(threads) + number(max_queue));
-  return main.kdf_pool != nullptr;
-}
-
 bool use_default_thread_pool(ngx_conf_t* cf, MainConf& main) { return set_thread_pool(cf, main, "2", "32"); }
+
+bool use_mail_thread_pool(ngx_conf_t* cf, MainConf& main) {
+  main.mail_pool = make_thread_pool(cf, "wallet_sync_mail", "2", "128");
+  main.mail_max_tasks = 2 + 128;
+  return main.mail_pool != nullptr;
+}
 
 }  // namespace wallet_sync
 
@@ -151,19 +163,21 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       wanted = number(value) < 1 ? "pool=number, at least 1" : nullptr;
     } else if (named(word, "connect_timeout", value)) {
       server.connect_timeout_ms = milliseconds(value);
-      wanted = milliseconds(value) == NGX_ERROR ? "connect_timeout=time, such as connect_timeout=1s" : nullptr;
+      wanted =
+          milliseconds(value) == NGX_ERROR ? "connect_timeout=time, such as connect_timeout=1s" : nullptr;
     } else if (named(word, "timeout", value)) {
       server.command_timeout_ms = milliseconds(value);
       wanted = milliseconds(value) == NGX_ERROR ? "timeout=time, such as timeout=2s" : nullptr;
     } else if (named(word, "prefix", value)) {
       server.key_prefix = value;
-      wanted = value.empty() || value.find_first_of("{}") != value.npos ? "prefix=text without braces" : nullptr;
+      wanted =
+          value.empty() || value.find_first_of("{}") != value.npos ? "prefix=text without braces" : nullptr;
     } else {
       wanted = "user=, password=, password_file=, database=, pool=, connect_timeout=, timeout= or prefix=";
     }
     if (wanted != nullptr) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: invalid parameter \"%V\"; write %s", &words[i],
-                         wanted);
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: invalid parameter \"%V\"; write %s",
+                         &words[i], wanted);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
   }
@@ -184,19 +198,21 @@ char* ngx_http_wallet_sync_accounts(ngx_conf_t* cf, ngx_command_t*, void* conf) 
   } else if (mode == "email") {
     policy.mode = AccountPolicy::Mode::email;
   } else if (mode != "whitelist") {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_accounts: unknown mode \"%V\"; write open, email, or whitelist followed by "
-                       "the addresses",
-                       &words[1]);
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_accounts: unknown mode \"%V\"; write open, email, or whitelist followed by "
+        "the addresses",
+        &words[1]);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
     const auto email = Email::parse(to_view(words[i]));
     if (policy.mode != AccountPolicy::Mode::whitelist || !email) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                         "wallet_sync_accounts: unexpected \"%V\"; write open, email, or whitelist followed by "
-                         "e-mail addresses such as joe@example.com",
-                         &words[i]);
+      ngx_conf_log_error(
+          NGX_LOG_EMERG, cf, 0,
+          "wallet_sync_accounts: unexpected \"%V\"; write open, email, or whitelist followed by "
+          "e-mail addresses such as joe@example.com",
+          &words[i]);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
     policy.whitelist.insert(email->normalized());
@@ -213,10 +229,11 @@ char* ngx_http_wallet_sync_max_body(ngx_conf_t* cf, ngx_command_t*, void* conf) 
   auto* words = static_cast<ngx_str_t*>(cf->args->elts);
   const ssize_t size = ngx_parse_size(&words[1]);
   if (size <= 0) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_max_body: invalid size \"%V\"; write a number of bytes above 0, such as 100000 "
-                       "or 100k",
-                       &words[1]);
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_max_body: invalid size \"%V\"; write a number of bytes above 0, such as 100000 "
+        "or 100k",
+        &words[1]);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   max_body = static_cast<std::size_t>(size);
@@ -239,10 +256,11 @@ char* ngx_http_wallet_sync_login_attempts(ngx_conf_t* cf, ngx_command_t*, void* 
     value.window = static_cast<std::uint32_t>(seconds);
   }
   if (!valid) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_login_attempts: invalid value \"%V\"; write a number above 0 and a time, such as "
-                       "10 15m, or off",
-                       &words[cf->args->nelts - 1]);
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_login_attempts: invalid value \"%V\"; write a number above 0 and a time, such as "
+        "10 15m, or off",
+        &words[cf->args->nelts - 1]);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   limit = value;
@@ -266,8 +284,9 @@ char* ngx_http_wallet_sync_thread_pool(ngx_conf_t* cf, ngx_command_t*, void* con
     main.kdf_pool = ngx_thread_pool_add(cf, &words[1]);
     return main.kdf_pool != nullptr ? NGX_CONF_OK : static_cast<char*>(NGX_CONF_ERROR);
   }
-  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                     "wallet_sync_thread_pool: invalid parameters; write threads=number [max_queue=number], such as "
-                     "threads=2 max_queue=32, or the name of a pool that thread_pool defines");
+  ngx_conf_log_error(
+      NGX_LOG_EMERG, cf, 0,
+      "wallet_sync_thread_pool: invalid parameters; write threads=number [max_queue=number], such as "
+      "threads=2 max_queue=32, or the name of a pool that thread_pool defines");
   return static_cast<char*>(NGX_CONF_ERROR);
 }

@@ -8,10 +8,19 @@
 
 namespace wallet_sync {
 
+// One parameter of the form name=value: true if `argument` is one of that name.
+bool named(std::string_view argument, std::string_view name, std::string_view& value);
+// NGX_ERROR unless it is a number of digits alone.
+ngx_int_t number(std::string_view text);
+// NGX_ERROR if it is no time of nginx' syntax, or 0.
+ngx_int_t milliseconds(std::string_view text);
+
 // The first line of a file, relative to the configuration's directory. False: logged, naming the directive.
 bool read_secret_file(ngx_conf_t* cf, const char* directive, std::string_view path, std::string& secret);
 
 // The pool for scrypt when no directive names one. False: logged.
 bool use_default_thread_pool(ngx_conf_t* cf, MainConf& main);
+// The pool for mails. False: logged.
+bool use_mail_thread_pool(ngx_conf_t* cf, MainConf& main);
 
 }  // namespace wallet_sync

@@ -45,13 +45,16 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       r_(r),
       worker_(worker),
       conf_(conf),
-      services_{worker.store(conf.server), worker.sockets(conf.server), worker.kdf(), nullptr, [] { return static_cast<UnixTime>(ngx_time()); }},
+      services_{worker.store(conf.server), worker.sockets(conf.server), worker.kdf(), worker.mailer(conf.mailer),
+                [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}} {}
 
 ngx_int_t Exchange::begin() {
   Route found = route(request_, conf_.settings);
   endpoint_ = found.endpoint;
+  endpoint_id_ = found.id;
+  worker_.metrics().count_request(endpoint_id_, request_.method);
   const bool too_large = endpoint_ != nullptr && endpoint_->method == Method::post &&
                          r_->headers_in.content_length_n > static_cast<off_t>(*conf_.max_body);
   if (too_large) {
@@ -85,7 +88,15 @@ ngx_int_t Exchange::begin() {
 ngx_int_t Exchange::read_body() {
   r_->request_body_no_buffering = 1;
   const ngx_int_t rc = ngx_http_read_client_request_body(r_, on_body);
-  return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+  return rc >= NGX_HTTP_SPECIAL_RESPONSE ? answered_by_nginx(rc) : NGX_DONE;
+}
+
+// Counts the page nginx makes of a body that did not come, unless nobody is there to read it.
+ngx_int_t Exchange::answered_by_nginx(ngx_int_t status) {
+  if (r_->connection->error == 0) {
+    worker_.metrics().count_response(endpoint_id_, static_cast<int>(status));
+  }
+  return status;
 }
 
 void Exchange::on_body(ngx_http_request_t* r) {
@@ -112,7 +123,7 @@ void Exchange::continue_body() {
     }
     const ngx_int_t rc = ngx_http_read_unbuffered_request_body(r_);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-      ngx_http_finalize_request(r_, rc);
+      ngx_http_finalize_request(r_, answered_by_nginx(rc));
       return;
     }
     if (rc == NGX_AGAIN && r_->request_body->bufs == nullptr) {
@@ -200,6 +211,7 @@ void Exchange::upgrade() {
   const std::shared_ptr<PendingSocket> place = std::move(response_.socket);
   const SocketSettings& settings = conf_.sockets;
   r->keepalive = 0;
+  worker_.metrics().count_response(endpoint_id_, response_.status);
   ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
   if (rc == NGX_OK || rc == NGX_AGAIN) {
     rc = ngx_http_send_special(r, NGX_HTTP_FLUSH);
@@ -230,6 +242,8 @@ ngx_int_t Exchange::send() {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   const ngx_int_t rc = ngx_http_send_header(r_);
+  // Not before: a filter may have made a 304 of it.
+  worker_.metrics().count_response(endpoint_id_, static_cast<int>(r_->headers_out.status));
   if (rc == NGX_ERROR || rc > NGX_OK || r_->header_only != 0) {
     return rc;
   }

@@ -27,6 +27,7 @@ class Exchange : private Posted {
 
  private:
   ngx_int_t read_body();
+  ngx_int_t answered_by_nginx(ngx_int_t status);
   static void on_body(ngx_http_request_t* r);
   static void on_body_readable(ngx_http_request_t* r);
   void continue_body();
@@ -48,6 +49,7 @@ class Exchange : private Posted {
   Request request_;
   Call call_;
   const Endpoint* endpoint_ = nullptr;
+  EndpointId endpoint_id_ = EndpointId::none;
   u_char* body_ = nullptr;  // in the request's pool
   std::size_t body_capacity_ = 0;
   std::size_t body_size_ = 0;

@@ -21,6 +21,7 @@ void *ngx_http_wallet_sync_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
 char *ngx_http_wallet_sync(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_accounts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -28,6 +29,7 @@ char *ngx_http_wallet_sync_login_attempts(ngx_conf_t *cf, ngx_command_t *cmd, vo
 char *ngx_http_wallet_sync_ping_interval(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_drain_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_max_sockets_per_account(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 ngx_int_t ngx_http_wallet_sync_init_process(ngx_cycle_t *cycle);

@@ -42,6 +42,7 @@ void Socket::attach(ngx_connection_t* connection, const SocketSettings& settings
   connection->write->handler = on_write_event;
   connection->idle = 1;  // a worker that quits calls the read handler
   heard_ = ngx_current_msec;
+  counted_.emplace(hub_.metrics_, Gauge::websockets);
   hub_.opened(*this);
   connection->read->cancelable = 1;  // nobody waits for a ping
   ngx_add_timer(connection->read, settings.ping_interval);
@@ -66,6 +67,7 @@ void Socket::tell(Sequence sequence) {
     return drop();
   }
   told_ = std::exchange(pending_, 0);
+  hub_.metrics_.count(Counter::updates_told);
   framer_->queue_text(wallet_update_message(told_));
   pump();
 }

@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "framer.hpp"
+#include "metrics.hpp"
 #include "ngx.hpp"
 #include "websocket.hpp"
 
@@ -64,6 +66,7 @@ class Socket final : private Framer::Transport {
 
   SocketHub& hub_;
   SocketGroup& group_;
+  std::optional<GaugeHold> counted_;
   Socket* previous_ = nullptr;  // in the group, oldest first
   Socket* next_ = nullptr;
   ngx_connection_t* connection_ = nullptr;

@@ -36,10 +36,10 @@ class SocketHub::Place final : public PendingSocket {
   std::unique_ptr<Socket> socket_;
 };
 
-SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, ngx_log_t* log)
+SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, Metrics& metrics)
     : loop_(loop),
       store_(store),
-      log_(log),
+      metrics_(metrics),
       drain_timer_(loop.new_timer(TimerKind::deadline, [this] { drain_some(); })),
       catch_up_timer_(loop.new_timer(TimerKind::background, [this] { start_catch_up(); })),
       subscriber_(loop, store.server(), store.keys(), monitor, *this) {}

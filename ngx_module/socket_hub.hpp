@@ -25,7 +25,7 @@ struct SocketGroup {
 
 class SocketHub final : public Sockets, private Subscriber::Listener {
  public:
-  SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, ngx_log_t* log);
+  SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, Metrics& metrics);
   ~SocketHub() override;
   SocketHub(const SocketHub&) = delete;
   SocketHub& operator=(const SocketHub&) = delete;
@@ -57,7 +57,7 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
 
   EventLoop& loop_;
   RedisStore& store_;
-  ngx_log_t* log_;
+  Metrics& metrics_;
   std::unordered_map<std::string, std::unique_ptr<SocketGroup>> groups_;  // by account
   std::size_t open_ = 0;
   bool draining_ = false;

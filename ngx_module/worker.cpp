@@ -20,15 +20,23 @@ void LogMonitor::notice(std::string_view line) {
   ngx_log_error(NGX_LOG_NOTICE, log_, 0, "wallet_sync: %V", &text);
 }
 
-void LogMonitor::count(Counter) {}
-
 Worker* Worker::current() { return gWorker.get(); }
 
 Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
-    : loop_(cycle), monitor_(cycle->log), kdf_(loop_, conf.kdf_pool, conf.kdf_max_tasks, cycle->log) {
+    : metrics_(*conf.metrics_zone),
+      loop_(cycle),
+      monitor_(cycle->log, metrics_),
+      kdf_(metrics_, loop_, conf.kdf_pool, conf.kdf_max_tasks, cycle->log),
+      mail_queue_(loop_, conf.mail_pool, conf.mail_max_tasks, cycle->log, "mail") {
   for (const Server& server : conf.servers) {
     stores_.push_back(std::make_unique<RedisStore>(loop_, server, monitor_));
-    hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), monitor_, cycle->log));
+    hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), monitor_, metrics_));
+  }
+  if (!conf.mails.empty()) {
+    curl_.emplace();
+  }
+  for (const MailSettings& mail : conf.mails) {
+    mailers_.push_back(std::make_unique<CurlMailer>(mail_queue_, mail, cycle->log));
   }
 }
 

@@ -1,14 +1,17 @@
-// What a worker process has once: the event loop, the stores, the thread pool for scrypt, and the requests that are
-// being served. Made in init_process, gone in exit_process; nothing of ours outlives it.
+// What a worker process has once: the event loop, the stores, the thread pool for scrypt, and the requests
+// that are being served. Made in init_process, gone in exit_process; nothing of ours outlives it.
 #pragma once
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "config.hpp"
 #include "kdf.hpp"
 #include "loop.hpp"
+#include "mailer.hpp"
+#include "metrics.hpp"
 #include "monitor.hpp"
 #include "redis_store.hpp"
 #include "socket_hub.hpp"
@@ -19,13 +22,14 @@ class Exchange;
 
 class LogMonitor final : public Monitor {
  public:
-  explicit LogMonitor(ngx_log_t* log) : log_(log) {}
+  LogMonitor(ngx_log_t* log, Metrics& metrics) : log_(log), metrics_(metrics) {}
   void warn(std::string_view line) override;
   void notice(std::string_view line) override;
-  void count(Counter counter) override;
+  void count(Counter counter) override { metrics_.count(counter); }
 
  private:
   ngx_log_t* log_;
+  Metrics& metrics_;
 };
 
 class Worker {
@@ -39,20 +43,27 @@ class Worker {
   static Worker* current();
 
   EventLoop& loop() { return loop_; }
+  Metrics& metrics() { return metrics_; }
   RedisStore& store(std::size_t server) { return *stores_[server]; }
   SocketHub& sockets(std::size_t server) { return *hubs_[server]; }
   ThreadPoolKdf& kdf() { return kdf_; }
+  // Null for the location that sends no mail.
+  Mailer* mailer(std::optional<std::size_t> index) { return index ? mailers_[*index].get() : nullptr; }
 
   // Exchanges whose coroutine is suspended. A worker that is told to terminate destroys them.
   void enter(Exchange& exchange) { suspended_.push_back(&exchange); }
   void leave(Exchange& exchange) { suspended_.remove(&exchange); }
 
  private:
+  Metrics metrics_;
   NgxEventLoop loop_;
   LogMonitor monitor_;
   std::vector<std::unique_ptr<RedisStore>> stores_;
   std::vector<std::unique_ptr<SocketHub>> hubs_;  // one for each store
   ThreadPoolKdf kdf_;
+  std::optional<CurlLibrary> curl_;  // where mails are sent
+  MailQueue mail_queue_;
+  std::vector<std::unique_ptr<CurlMailer>> mailers_;
   std::list<Exchange*> suspended_;
 };
 

@@ -32,6 +32,7 @@ Connection::Connection(EventLoop& loop, const Server& server, Monitor& monitor, 
       server_(server),
       monitor_(monitor),
       owner_(owner),
+      connect_by_ms_(loop.now_ms() + server.connect_timeout_ms),
       deadline_(loop.new_timer(TimerKind::deadline, [this] { on_deadline(); })) {
   context_ = server.unix_path.empty() ? redisAsyncConnect(server.host.c_str(), server.port)
                                       : redisAsyncConnectUnix(server.unix_path.c_str());
@@ -70,7 +71,8 @@ Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip*
   }
   Flight& flight = flights_.emplace_back(Flight{this, waiter, purpose, 0, 0, false, {}, {}});
   flight.self = std::prev(flights_.end());
-  flight.deadline_ms = loop_.now_ms() + server_.command_timeout_ms;
+  flight.deadline_ms =
+      purpose == Purpose::greeting ? connect_by_ms_ : loop_.now_ms() + server_.command_timeout_ms;
   flight.replies.reserve(commands.size());
   for (const Command& command : commands) {
     const std::string_view wire = command.wire();
@@ -96,6 +98,7 @@ void Connection::lose(std::string reason) {
   }
   state_ = State::lost;
   reason_ = std::move(reason);
+  monitor_.count(Counter::connections_lost);
   release_context();
   post();
 }
@@ -112,7 +115,7 @@ void Connection::release_context() {
 void Connection::greet() {
   state_ = State::handshake;
   Commands greeting;
-  if (!server_.password.empty()) {
+  if (!server_.password.empty() || !server_.user.empty()) {
     greeting.push_back(server_.user.empty() ? Command("AUTH", server_.password)
                                             : Command("AUTH", server_.user, server_.password));
   }
@@ -121,7 +124,6 @@ void Connection::greet() {
   }
   greeting.emplace_back("PING");
   greeting.emplace_back("ROLE");
-  deadline_->disarm();
   if (submit(greeting, Purpose::greeting, nullptr) == nullptr) {
     lose("no memory");
   }
@@ -166,6 +168,7 @@ void Connection::note_loss(const redisAsyncContext* context) {
     reason_ = context->c.errstr[0] != '\0' ? context->c.errstr : "the server closed the connection";
   }
   state_ = State::lost;
+  monitor_.count(Counter::connections_lost);
   deadline_->disarm();
 }
 
@@ -202,6 +205,9 @@ void Connection::land(Flight& flight) {
       state_ = State::ready;
     }
     post();
+  } else if (flight.purpose == Purpose::greeting && reason_.empty() && !flight.replies.empty() &&
+             flight.replies.front().is_error()) {
+    reason_ = flight.replies.front().text;  // a full server says so and hangs up
   } else if (flight.purpose == Purpose::told && !flight.lost && flight.replies.front().is_error()) {
     reason_ = flight.replies.front().text;
     post();
@@ -217,7 +223,7 @@ void Connection::on_deadline() {
   const std::int64_t now = loop_.now_ms();
   if (flights_.empty() || flights_.front().deadline_ms <= now) {
     timed_out_ = true;
-    lose(state_ == State::connecting ? "no connection within connect_timeout" : "no answer within timeout");
+    lose(state_ != State::ready ? "no connection within connect_timeout" : "no answer within timeout");
     return;
   }
   deadline_->arm(flights_.front().deadline_ms - now);
@@ -246,7 +252,6 @@ void Connection::run() {
     monitor_.count(Counter::connects);
     owner_.on_ready(*this);
   } else {
-    monitor_.count(Counter::connections_lost);
     owner_.on_lost(*this);
   }
 }

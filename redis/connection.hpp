@@ -122,7 +122,8 @@ class Connection : private Posted {
   bool timed_out_ = false;
   std::string reason_;
   std::list<Flight> flights_;  // oldest first
-  std::deque<Reply> pushes_;   // not yet passed on
+  std::deque<Reply> pushes_;    // not yet passed on
+  std::int64_t connect_by_ms_;  // until then it has to be ready
   std::unique_ptr<Timer> deadline_;
 };
 

@@ -46,7 +46,25 @@ Task<Result<Replies>> Link::request(Commands commands) {
   if (!connection_ || !connection_->ready()) {
     co_return StoreError::unavailable;
   }
-  co_return co_await connection_->send(commands);
+  auto replies = co_await connection_->send(commands);
+  if (replies) {
+    for (const Reply& reply : *replies) {
+      doubt(reply);
+    }
+  }
+  co_return replies;
+}
+
+void Link::doubt(const Reply& reply) {
+  if (!reply.is_error() || !connection_ || !connection_->ready()) {
+    return;
+  }
+  for (const std::string_view sign : {"READONLY", "MASTERDOWN", "LOADING"}) {
+    if (reply.text.find(sign) != reply.text.npos) {
+      connection_->lose(reply.text);
+      return;
+    }
+  }
 }
 
 void Link::connect() { connection_ = std::make_unique<Connection>(loop_, server_, monitor_, *this); }

@@ -26,6 +26,10 @@ class Link : public Connection::Owner {
   // be down it fails at once.
   Task<Result<Replies>> request(Commands commands);
 
+  // For replies to others' commands: an error that says the server is no master any more ends the link, too. It
+  // would go on reading from a replica otherwise.
+  void doubt(const Reply& reply);
+
   // The last attempt to connect failed.
   bool known_down() const { return known_down_; }
 

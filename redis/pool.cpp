@@ -25,6 +25,9 @@ bool Pool::Waiter::await_ready() {
   if (pool_.link_.known_down()) {
     return true;
   }
+  while (!pool_.idle_.empty() && !pool_.idle_.back()->ready()) {  // lost a moment ago
+    pool_.forget(*pool_.idle_.back());
+  }
   if (pool_.idle_.empty() || !pool_.waiters_.empty()) {
     return false;
   }
@@ -119,12 +122,15 @@ void Pool::on_lost(Connection& connection) {
     monitor_.warn("no connection to Redis at " + server_.name() + ": " + connection.reason());
     --connecting_;
     forget(connection);
-    fail_waiters();
+    if (leased_ == 0) {
+      fail_waiters();
+    }
   }
   // Otherwise it is leased: its lease gives it back.
 }
 
-// A connection could not be made. All who wait for one would fail in the same way.
+// A connection could not be made, and there is none that could be given back: all who wait would fail in the
+// same way.
 void Pool::fail_waiters() {
   deadline_->disarm();
   while (!waiters_.empty()) {

@@ -46,13 +46,14 @@ Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
   co_return state;
 }
 
-// MULTI keeps the three together: a counter without an expiry would lock the account for good.
+// MULTI keeps the three together: a counter without an expiry would lock the account for good. EXPIRE … NX is of
+// Redis 7.
 Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uint32_t window) {
   const std::string key = keys_.failures(id);
   Commands commands;
   commands.emplace_back("MULTI");
-  commands.emplace_back("SET", key, 0, "EX", window, "NX");
   commands.emplace_back("INCR", key);
+  commands.emplace_back("EXPIRE", key, window, "NX");
   commands.emplace_back("TTL", key);
   commands.emplace_back("EXEC");
   auto replies = co_await ask(std::move(commands));
@@ -60,10 +61,10 @@ Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uin
     co_return replies.error();
   }
   const Reply& exec = replies->back();
-  if (!exec.is_array(3) || exec.elements[1].type != Reply::Type::integer) {
+  if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
     co_return transactions_.failed(StoreError::internal);
   }
-  co_return FailedLogins{exec.elements[1].integer,
+  co_return FailedLogins{exec.elements[0].integer,
                          static_cast<std::uint32_t>(std::max<std::int64_t>(exec.elements[2].integer, 0))};
 }
 

@@ -10,7 +10,7 @@ RedisStore::RedisStore(EventLoop& loop, Server server, Monitor& monitor)
       keys_(server_.key_prefix),
       link_(loop, server_, monitor),
       pool_(loop, server_, monitor, link_),
-      transactions_(pool_, monitor),
+      transactions_(pool_, link_, monitor),
       write_prefix_(new_salt().value_or("") + ".") {}
 
 Task<Result<Replies>> RedisStore::ask(Commands commands) {

@@ -22,6 +22,7 @@ Result<Replies> Transactions::check_look(const Lease& lease, Result<Replies> rep
   for (const Reply& reply : *replies) {
     if (reply.is_error()) {  // the lease is not released: a link that refuses is not kept
       monitor_.warn("Redis at " + lease.connection().server().name() + " refuses to read: " + reply.text);
+      link_.doubt(reply);
       return StoreError::refused;
     }
   }
@@ -50,6 +51,7 @@ Transactions::Exec Transactions::check_exec(const Lease& lease, Result<Replies> 
     for (const Reply& reply : *replies) {  // the reason stands where it was queued, EXECABORT only at the end
       if (reply.is_error()) {
         complain(" refuses to write: ", reply.text);
+        link_.doubt(reply);
         break;
       }
     }

@@ -34,7 +34,7 @@ struct Decision {
 
 class Transactions {
  public:
-  Transactions(Pool& pool, Monitor& monitor) : pool_(pool), monitor_(monitor) {}
+  Transactions(Pool& pool, Link& link, Monitor& monitor) : pool_(pool), link_(link), monitor_(monitor) {}
 
   // `look` is WATCH and then the reads; `decide` gets the replies to the reads, none of them an error, and
   // whether an earlier EXEC of this change lost its reply. It returns a Decision or StoreError::internal if the
@@ -99,6 +99,7 @@ class Transactions {
   static void leave(Lease& lease);
 
   Pool& pool_;
+  Link& link_;
   Monitor& monitor_;
 };
 

@@ -22,6 +22,13 @@ own_redis_pid() {
     echo "$pid"
 }
 
+own_mail_pid() {
+    local pid
+    pid=$(cat "$dir/mail.pid" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ ]] || return 1
+    tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "mail_receiver.py $dir " || return 1
+    echo "$pid"
+}
+
 # within SECONDS COMMAND...: repeats the command until it succeeds.
 within() {
     local deadline=$((SECONDS + $1))
@@ -93,6 +100,36 @@ check_foreign_redis() {
     [[ $reply == PONG ]] || die "no usable Redis at $redis_address: $(head -n 1 <<<"$reply")"
 }
 
+# ---- the receiver of mails
+
+# Its words go to the terminal as long as we stay in the foreground.
+start_mail() {
+    stop_mail # left over from a ./run that was killed: it talks to another terminal
+    rm -f "$dir/mail.port"
+    local receiver=(/usr/bin/python3 "$root/t/lib/mail_receiver.py" "$dir" "http://127.0.0.1:$port")
+    if [[ $detach == yes ]]; then
+        setsid "${receiver[@]}" >>"$dir/logs/mail.log" 2>&1 </dev/null {directory_lock}>&- &
+    else
+        "${receiver[@]}" 2>"$dir/logs/mail.log" </dev/null {directory_lock}>&- &
+    fi
+    echo $! >"$dir/mail.pid"
+    within 20 mail_settled && [[ -s $dir/mail.port ]] \
+        || die "the receiver of mails does not start: $(last_words "$dir/logs/mail.log")"
+}
+
+# Ready, or dead.
+mail_settled() {
+    [[ -s $dir/mail.port ]] || gone "$(cat "$dir/mail.pid")"
+}
+
+stop_mail() {
+    local pid
+    pid=$(own_mail_pid) || return 0
+    kill -TERM "$pid"
+    within 10 gone "$pid" || die "the receiver of mails (process $pid) does not stop"
+    rm -f "$dir/mail.pid" "$dir/mail.port"
+}
+
 # ---- nginx
 
 # Whether the module is compiled into this nginx.
@@ -118,6 +155,11 @@ accounts_directives() {
                 [[ -z $address ]] || printf ' "%s"' "$address"
             done
             echo ';'
+            ;;
+        email)
+            echo 'wallet_sync_accounts email;'
+            echo "    wallet_sync_mail smtp://127.0.0.1:$(cat "$dir/mail.port") starttls=off sending_domain=localhost"
+            echo "                     server_domain=127.0.0.1:$port;"
             ;;
     esac
 }

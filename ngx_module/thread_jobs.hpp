@@ -1,0 +1,136 @@
+// Work that a coroutine hands to a thread pool of nginx and awaits: `co_await jobs.run(work, patience)`.
+//
+// A Work is something to call; the call runs in a thread, on a copy of its own. The job belongs to this
+// object and to no request, for the request may be gone before the thread is done: then nobody is told, and
+// the job is forgotten when it has ended.
+#pragma once
+
+#include <coroutine>
+#include <list>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "event_loop.hpp"
+#include "ngx.hpp"
+
+namespace wallet_sync {
+
+template <typename Work>
+class ThreadJobs {
+ public:
+  using Outcome = std::invoke_result_t<Work&>;
+  class Run;
+
+  // `max_jobs`: running and waiting ones together; 0: as many as the pool takes. `name` is for the log.
+  ThreadJobs(EventLoop& loop, ngx_thread_pool_t* pool, ngx_uint_t max_jobs, ngx_log_t* log, const char* name)
+      : loop_(loop), pool_(pool), max_jobs_(max_jobs), log_(log), name_(name) {}
+  // REQUIRES: the pool's threads have ended (nginx ends them before exit_process).
+  ~ThreadJobs() = default;
+  ThreadJobs(const ThreadJobs&) = delete;
+  ThreadJobs& operator=(const ThreadJobs&) = delete;
+
+  // Gives nullopt at once when the queue is full, and after `patience_ms` when the thread is not done by
+  // then. A worker that quits waits as long.
+  Run run(Work work, std::int64_t patience_ms) { return Run(*this, std::move(work), patience_ms); }
+
+  std::size_t size() const { return jobs_.size(); }
+
+ private:
+  struct Job {
+    explicit Job(Work to_do) : work(std::move(to_do)) {}
+    ngx_thread_task_t task{};
+    ThreadJobs* owner = nullptr;
+    Run* waiter = nullptr;
+    typename std::list<std::unique_ptr<Job>>::iterator self;
+    Work work;
+    std::optional<Outcome> outcome;
+  };
+
+  // Null: no room.
+  Job* post(Work work) {
+    if (max_jobs_ > 0 && jobs_.size() >= max_jobs_) {
+      ngx_log_error(NGX_LOG_WARN, log_, 0, "wallet_sync: the queue for %s is full", name_);
+      return nullptr;
+    }
+    jobs_.push_back(std::make_unique<Job>(std::move(work)));
+    Job& job = *jobs_.back();
+    job.owner = this;
+    job.self = std::prev(jobs_.end());
+    job.task.ctx = &job;
+    job.task.handler = [](void* data, ngx_log_t*) {
+      Job& mine = *static_cast<Job*>(data);
+      mine.outcome.emplace(mine.work());
+    };
+    job.task.event.data = &job;
+    job.task.event.handler = on_done;
+    job.task.event.log = log_;
+    if (ngx_thread_task_post(pool_, &job.task) != NGX_OK) {
+      jobs_.pop_back();
+      return nullptr;
+    }
+    return &job;
+  }
+
+  // In the worker's own thread.
+  static void on_done(ngx_event_t* event) {
+    Job& job = *static_cast<Job*>(event->data);
+    if (job.waiter != nullptr) {
+      job.waiter->done(std::move(job.outcome));
+    }
+    job.owner->jobs_.erase(job.self);
+  }
+
+  EventLoop& loop_;
+  ngx_thread_pool_t* pool_;
+  ngx_uint_t max_jobs_;
+  ngx_log_t* log_;
+  const char* name_;
+  std::list<std::unique_ptr<Job>> jobs_;
+};
+
+// Waits for one job. Destroying it leaves the job to itself.
+template <typename Work>
+class ThreadJobs<Work>::Run : private Posted {
+ public:
+  Run(ThreadJobs& jobs, Work work, std::int64_t patience_ms)
+      : Posted(jobs.loop_),
+        patience_(jobs.loop_.new_timer(TimerKind::deadline, [this] { done(std::nullopt); })),
+        job_(jobs.post(std::move(work))) {
+    if (job_ != nullptr) {
+      job_->waiter = this;
+      patience_->arm(patience_ms);
+    }
+  }
+  ~Run() override { detach(); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  bool await_ready() const noexcept { return job_ == nullptr; }
+  void await_suspend(std::coroutine_handle<> caller) noexcept { caller_ = caller; }
+  std::optional<Outcome> await_resume() { return std::move(outcome_); }
+
+ private:
+  friend class ThreadJobs;
+  void done(std::optional<Outcome> outcome) {
+    outcome_ = std::move(outcome);
+    detach();
+    post();
+  }
+  void run() override { caller_.resume(); }
+  void detach() {
+    if (job_ != nullptr) {
+      job_->waiter = nullptr;
+      job_ = nullptr;
+    }
+    patience_->disarm();
+  }
+
+  std::unique_ptr<Timer> patience_;
+  Job* job_;
+  std::optional<Outcome> outcome_;
+  std::coroutine_handle<> caller_;
+};
+
+}  // namespace wallet_sync

@@ -1,0 +1,103 @@
+"""What nginx's ./configure and ./run say when they are given what they cannot use."""
+
+import os
+import pathlib
+import socket
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NGINX_SRC = pathlib.Path("/usr/share/nginx/src")
+
+
+def configure(tmp_path, *options, module=ROOT, **environment):
+    """Runs nginx's ./configure with our module; answers its exit status and what it said."""
+    done = subprocess.run(
+        ["./configure", f"--builddir={tmp_path}/objs", f"--add-dynamic-module={module}", *options],
+        cwd=NGINX_SRC, env={**os.environ, **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout
+
+
+def run(*options, cwd="/"):
+    done = subprocess.run(
+        [ROOT / "run", *options], cwd=cwd, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_configure_accepts_a_relative_directory(tmp_path):
+    status, said = configure(
+        tmp_path, "--with-compat", "--with-threads", module=os.path.relpath(ROOT, NGINX_SRC))
+    assert status == 0, said
+    assert "ngx_http_wallet_sync_module was configured" in said
+
+
+def test_configure_without_threads_names_the_option_to_add(tmp_path):
+    status, said = configure(tmp_path)
+    assert status != 0
+    assert said.splitlines()[-1].endswith("add --with-threads")
+
+
+def test_configure_names_the_debian_packages_of_missing_libraries(tmp_path):
+    status, said = configure(
+        tmp_path, "--with-threads", PKG_CONFIG_LIBDIR=str(tmp_path), PKG_CONFIG_PATH="")
+    assert status != 0
+    assert said.splitlines()[-1].endswith(
+        "please install libhiredis-dev libyajl-dev libcurl4-openssl-dev libssl-dev")
+
+
+def test_configure_refuses_a_compiler_without_coroutines(tmp_path):
+    compiler = tmp_path / "c++"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+    status, said = configure(tmp_path, "--with-threads", CXX=str(compiler))
+    assert status != 0
+    assert "does not compile C++20 coroutines" in said.splitlines()[-1]
+
+
+def test_run_refuses_an_unknown_option_in_one_line():
+    status, said = run("--colour")
+    assert status != 0
+    assert said == "run: unknown option '--colour'; see ./run --help\n"
+
+
+@pytest.mark.parametrize("option, value, advice", [
+    ("--port", "0", "1 to 65535"),
+    ("--workers", "many", "1 to 999"),
+    ("--accounts", "closed", "open, whitelist:"),
+    ("--redis", "nowhere", "HOST:PORT or unix:/PATH"),
+])
+def test_run_says_what_to_write_instead_of_a_wrong_value(option, value, advice):
+    status, said = run(option, value)
+    assert status != 0
+    assert len(said.splitlines()) == 1
+    assert option in said and advice in said
+
+
+def test_run_refuses_a_port_in_use_in_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        status, said = run("--port", str(port), "--dir", str(tmp_path / "state"))
+    assert status != 0
+    assert said == f"run: port {port} of 127.0.0.1 is in use; choose another one with --port\n"
+
+
+def test_run_refuses_a_redis_that_does_not_answer_in_one_line(tmp_path):
+    socket_path = tmp_path / "no.sock"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    status, said = run("--port", str(port), "--dir", str(tmp_path / "state"), "--redis", f"unix:{socket_path}")
+    assert status != 0
+    assert len(said.splitlines()) == 1
+    assert said.startswith(f"run: no usable Redis at unix:{socket_path}: ")
+
+
+def test_run_refuses_a_directory_too_deep_for_a_unix_socket(tmp_path):
+    deep = tmp_path / ("d" * 100)
+    status, said = run("--dir", str(deep))
+    assert status != 0
+    assert len(said.splitlines()) == 1
+    assert "107 bytes" in said
+    assert not deep.exists()

@@ -1,0 +1,18 @@
+"""Loopback ports nobody listens on."""
+
+import random
+import socket
+
+# Below the range the kernel takes outgoing ports from, so that no client of a parallel run gets in between.
+FIRST, LAST = 12000, 31999
+
+
+def free_port():
+    while True:
+        port = random.randint(FIRST, LAST)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -1,0 +1,117 @@
+"""What nginx -t says about the module's directives: a wrong value gets a line that tells what to write."""
+
+import re
+
+import pytest
+
+from support.nginx import Nginx
+
+REDIS = "wallet_sync_redis unix:/tmp/never-opened.sock;"
+
+
+@pytest.fixture
+def check(tmp_path):
+    def run(http=REDIS, **blocks):
+        nginx = Nginx(str(tmp_path), http=http, **blocks)
+        return nginx.test()
+
+    return run
+
+
+def assert_refused(answer, directive, hint):
+    fine, text = answer
+    assert not fine, "nginx -t finds nothing wrong"
+    lines = [line for line in text.splitlines() if "[emerg]" in line]
+    assert len(lines) == 1, text
+    assert re.search(rf"\b{directive}\b", lines[0]), lines[0]
+    assert re.search(hint, lines[0], re.IGNORECASE), f"no hint of {hint!r}: {lines[0]}"
+    assert re.search(r"nginx\.conf:\d+", lines[0]), lines[0]
+
+
+@pytest.mark.parametrize("line", [
+    "wallet_sync_redis 127.0.0.1:6379;", "wallet_sync_redis [::1]:6379;", "wallet_sync_redis localhost:6379;",
+    "wallet_sync_redis unix:/run/redis.sock;",
+    "wallet_sync_redis 127.0.0.1:6379 user=u password=p database=2 pool=4 connect_timeout=100ms timeout=1s prefix=x;",
+    'wallet_sync_redis 127.0.0.1:6379 "password=with a blank;";',
+    f"{REDIS} wallet_sync_accounts open;", f"{REDIS} wallet_sync_accounts whitelist;",
+    f"{REDIS} wallet_sync_accounts whitelist a@b.c d@e.f;", f"{REDIS} wallet_sync_max_body 1;",
+    f"{REDIS} wallet_sync_max_body 100k;", f"{REDIS} wallet_sync_max_body 1m;", f"{REDIS} wallet_sync_thread_pool threads=1;",
+    f"{REDIS} wallet_sync_thread_pool threads=8 max_queue=1000;",
+])
+def test_what_the_readme_shows_is_accepted(check, line):
+    fine, text = check(line)
+    assert fine, text
+
+
+def test_a_pool_of_nginx_can_be_named(check):
+    fine, text = check(f"{REDIS} wallet_sync_thread_pool kdf;", main="thread_pool kdf threads=2 max_queue=8;")
+    assert fine, text
+
+
+@pytest.mark.parametrize("arguments, hint", [
+    ("unix:", "unix"), ("127.0.0.1:0", "port"), ("127.0.0.1:65536", "port"), ("127.0.0.1:port", "port"), (":6379", "host"),
+    ("127.0.0.1:6379 pool=0", "pool"), ("127.0.0.1:6379 pool=-1", "pool"), ("127.0.0.1:6379 pool=many", "pool"),
+    ("127.0.0.1:6379 pool=", "pool"), ("127.0.0.1:6379 database=-1", "database"), ("127.0.0.1:6379 database=x", "database"),
+    ("127.0.0.1:6379 timeout=0", "timeout"), ("127.0.0.1:6379 timeout=soon", "timeout"),
+    ("127.0.0.1:6379 connect_timeout=0", "connect_timeout"), ("127.0.0.1:6379 connect_timeout=1parsec", "connect_timeout"),
+    ("127.0.0.1:6379 password_file=/no/such/file", "/no/such/file"),
+    ("127.0.0.1:6379 colour=red", "colour"), ("127.0.0.1:6379 extra", "extra"), ("127.0.0.1:6379 prefix=", "prefix"),
+    ("no-such-host.invalid:6379", "no-such-host.invalid"),
+])
+def test_a_wrong_redis_parameter_is_named(check, arguments, hint):
+    assert_refused(check(f"wallet_sync_redis {arguments};"), "wallet_sync_redis", hint)
+
+
+@pytest.mark.parametrize("arguments, hint", [
+    ("closed", "(?=.*open)(?=.*whitelist)(?=.*email)"), ("Open", "(?=.*open)(?=.*whitelist)(?=.*email)"), ("open a@b.c", "open"),
+    ("whitelist not-an-address", "not-an-address"), ("whitelist a@b.c <d@e.f>", "<d@e.f>"),
+])
+def test_a_wrong_account_mode_is_refused_with_the_right_ones(check, arguments, hint):
+    assert_refused(check(f"{REDIS} wallet_sync_accounts {arguments};"), "wallet_sync_accounts", hint)
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5m", "10q", "0"])
+def test_a_wrong_size_is_refused(check, value):
+    assert_refused(check(f"{REDIS} wallet_sync_max_body {value};"), "wallet_sync_max_body", "size|value|bytes")
+
+
+@pytest.mark.parametrize("arguments, hint", [
+    ("threads=0", "threads"), ("threads=x", "threads"), ("threads=-1", "threads"), ("threads=2 max_queue=x", "max_queue"),
+    ("threads=2 max_queue=-1", "max_queue"), ("threads=2 colour=red", "threads=.*max_queue="), ("max_queue=3", "threads"),
+])
+def test_a_wrong_thread_pool_is_refused(check, arguments, hint):
+    assert_refused(check(f"{REDIS} wallet_sync_thread_pool {arguments};"), "wallet_sync_thread_pool", hint)
+
+
+@pytest.mark.parametrize("line", ["wallet_sync_redis;", f"{REDIS} wallet_sync_accounts;", f"{REDIS} wallet_sync_max_body;",
+                                  f"{REDIS} wallet_sync_max_body 1k 2k;", f"{REDIS} wallet_sync_thread_pool;"])
+def test_a_wrong_number_of_arguments_is_refused(check, line):
+    directive = re.findall(r"wallet_sync_\w+", line)[-1]
+    assert_refused(check(line), directive, "number of arguments")
+
+
+def test_wallet_sync_takes_no_argument_and_belongs_in_a_location(check):
+    assert_refused(check(location="wallet_sync on;"), "wallet_sync", "number of arguments")
+    assert_refused(check(f"{REDIS} wallet_sync;"), "wallet_sync", "not allowed here")
+    assert_refused(check(server="wallet_sync;"), "wallet_sync", "not allowed here")
+
+
+def test_the_thread_pool_belongs_into_http(check):
+    assert_refused(check(server="wallet_sync_thread_pool threads=1;"), "wallet_sync_thread_pool", "not allowed here")
+
+
+@pytest.mark.parametrize("line", ["wallet_sync_redis 127.0.0.1:1;", "wallet_sync_accounts open;", "wallet_sync_max_body 1k;",
+                                  "wallet_sync_thread_pool threads=1;"])
+def test_a_directive_given_twice_in_one_block_is_refused(check, line):
+    assert_refused(check(f"{line} {line}"), line.split()[0], "duplicate")
+
+
+def test_nothing_but_wallet_sync_is_needed(check):
+    fine, text = check("")
+    assert fine, text
+
+
+def test_a_password_is_not_shown_in_an_error(check):
+    _, text = check("wallet_sync_redis 127.0.0.1:6379 password=very-secret pool=0;")
+    assert "pool" in text
+    assert "very-secret" not in text

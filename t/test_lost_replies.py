@@ -1,0 +1,129 @@
+"""The connection to Redis breaks at the worst moment: around EXEC."""
+
+import pytest
+
+from support.api import assert_unavailable, new_email, state
+from support.crowd import Background
+from support.wait import until
+
+
+@pytest.fixture
+def behind(make_server, proxy_of):
+    """(server, proxy): nginx reaches Redis through the middleman only."""
+    server = make_server(redis_options="timeout=1s connect_timeout=500ms")
+    server.redis.start()
+    proxy = proxy_of(server.redis)
+    server.nginx.http = server.nginx.http.replace(server.redis.unix_address, proxy.address)
+    server.start()
+    return server, proxy
+
+
+def test_a_write_whose_reply_was_lost_is_read_back_and_acknowledged(behind):
+    server, proxy = behind
+    token = server.api.new_token()
+    for sequence in range(1, 11):
+        proxy.lose_reply("EXEC")
+        reply = server.api.post_wallet(token, sequence, f"wallet {sequence}")
+        assert (reply.status, reply.json) == (200, state(sequence, f"wallet {sequence}"))
+        assert proxy.lost == sequence
+        assert server.api.get_wallet(token).json == state(sequence, f"wallet {sequence}")
+
+
+def test_a_write_that_never_reached_redis_is_tried_again(behind):
+    server, proxy = behind
+    token = server.api.new_token()
+    for sequence in range(1, 11):
+        proxy.lose_command("EXEC")
+        reply = server.api.post_wallet(token, sequence, f"wallet {sequence}")
+        assert (reply.status, reply.json) == (200, state(sequence, f"wallet {sequence}"))
+        assert proxy.lost == sequence
+    assert server.api.get_wallet(token).json == state(10, "wallet 10")
+
+
+@pytest.mark.parametrize("command", ["WATCH", "MULTI"])
+def test_a_connection_lost_before_exec_never_leaves_half_a_write(behind, command):
+    server, proxy = behind
+    token = server.api.new_token()
+    stored = 0
+    for sequence in range(1, 11):
+        proxy.lose_command(command)
+        reply = server.api.post_wallet(token, sequence, f"wallet {sequence}", f"hmac {sequence}")
+        if reply.status == 503:
+            reply = until(lambda: (r := server.api.post_wallet(token, sequence, f"wallet {sequence}", f"hmac {sequence}"))
+                          .status != 503 and r, "an answer")
+        assert reply.status == 200, reply
+        stored = sequence
+        assert server.api.get_wallet(token).json == state(stored, f"wallet {stored}", f"hmac {stored}")
+    assert proxy.lost == 10
+
+
+def test_when_the_outcome_stays_unknown_the_answer_says_so(behind):
+    server, proxy = behind
+    token = server.api.new_token()
+    hold = proxy.hold("EXEC")
+    job = Background(lambda: server.api.post_wallet(token, 1))
+    hold.wait()
+    proxy.refuse = True
+    proxy.cut()
+    hold.release()
+    reply = job.wait()
+    assert_unavailable(reply)
+    assert "unknown" in reply.error.lower()
+    proxy.refuse = False
+    until(lambda: server.api.get_wallet(token).status in (200, 404), "the server recovers", 20)
+
+
+def test_a_signup_whose_reply_was_lost_is_acknowledged(behind):
+    server, proxy = behind
+    email = new_email()
+    proxy.lose_reply("EXEC")
+    assert server.api.signup(email).status == 201
+    assert proxy.lost == 1
+    assert server.api.auth(email).status == 200
+
+
+def test_a_login_whose_reply_was_lost_ends_with_a_token_that_works(behind):
+    server, proxy = behind
+    email = server.api.new_account()
+    proxy.lose_reply("EXEC")
+    token = server.api.login(email)
+    assert proxy.lost == 1
+    assert server.api.get_wallet(token).status == 404
+
+
+def test_a_lost_reply_and_a_faster_writer_are_a_conflict(behind):
+    server, proxy = behind
+    email = server.api.new_account()
+    slow, fast = server.api.login(email, device="slow"), server.api.login(email, device="fast")
+    server.api.post_wallet(slow, 1)
+    hold = proxy.hold("EXEC")
+    job = Background(lambda: server.api.post_wallet(slow, 2, "slow"))
+    hold.wait()
+    assert server.api.post_wallet(fast, 2, "fast").status == 200
+    hold.release()
+    reply = job.wait()
+    assert (reply.status, reply.json) == (409, state(2, "fast", error="Bad sequence number"))
+
+
+def test_a_token_replaced_while_its_write_waits_is_refused(behind):
+    server, proxy = behind
+    email = server.api.new_account()
+    old = server.api.login(email, device="phone")
+    hold = proxy.hold("EXEC")
+    job = Background(lambda: server.api.post_wallet(old, 1, "too late"))
+    hold.wait()
+    newer = server.api.login(email, device="phone")
+    hold.release()
+    assert job.wait().status == 401
+    assert server.api.get_wallet(newer).status == 404
+
+
+def test_reads_lost_on_the_way_are_answered_and_the_link_is_renewed(behind):
+    server, proxy = behind
+    token = server.api.new_token()
+    server.api.post_wallet(token, 1)
+    for _ in range(10):
+        proxy.cut()
+        reply = server.api.get_wallet(token)
+        assert reply.status in (200, 503)
+        until(lambda: server.api.get_wallet(token).status == 200, "the link is renewed")

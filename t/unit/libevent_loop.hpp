@@ -1,0 +1,42 @@
+// The event loop of redis/ on libevent, turned by hand: a test decides how far things go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "event_loop.hpp"
+
+struct event;
+struct event_base;
+
+class LibeventLoop : public wallet_sync::EventLoop {
+ public:
+  LibeventLoop();
+  ~LibeventLoop() override;
+
+  bool attach(redisAsyncContext* context) override;
+  std::unique_ptr<wallet_sync::Timer> new_timer(wallet_sync::TimerKind kind,
+                                                std::function<void()> on_expiry) override;
+  std::int64_t now_ms() const override;
+
+  // One turn: waits for events, at most `wait_ms`, handles them and then all that was posted.
+  void turn(std::int64_t wait_ms);
+  // Turns until the condition holds; false if it does not within `limit_ms`.
+  bool run_until(const std::function<bool()>& condition, std::int64_t limit_ms = 20000);
+
+  // Called in each turn between the events and what they posted.
+  std::function<void()> before_posted;
+  event_base* base() const { return base_; }
+  // Contexts attached and not yet freed.
+  std::size_t sockets() const { return sockets_; }
+
+ private:
+  void wake() override { awake_ = true; }
+
+  event_base* base_;
+  event* alarm_;
+  std::size_t sockets_ = 0;
+  bool awake_ = false;
+};

@@ -1,0 +1,229 @@
+// What the store writes into Redis and how it reads it back; and the queue of what is posted. No server needed.
+#include <functional>
+#include <memory>
+
+#include "command.hpp"
+#include "event_loop.hpp"
+#include "keyspace.hpp"
+#include "records.hpp"
+
+//
+#include "cmocka.hpp"
+
+using namespace wallet_sync;
+
+namespace {
+
+constexpr UnixTime kExpiry = 1'700'000'000;
+
+Reply text(std::string_view value) {
+  Reply reply;
+  reply.type = Reply::Type::text;
+  reply.text = value;
+  return reply;
+}
+
+Reply array(std::vector<Reply> elements) {
+  Reply reply;
+  reply.type = Reply::Type::array;
+  reply.elements = std::move(elements);
+  return reply;
+}
+
+void a_command_is_written_with_the_length_of_each_argument(void**) {
+  assert_text(Command("PING").wire(), "*1\r\n$4\r\nPING\r\n");
+  assert_text(Command("SET", "k", -12).wire(), "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\n-12\r\n");
+  assert_text(Command("SET", std::string_view("\0\r\n$", 4), "").wire(),
+              std::string("*3\r\n$3\r\nSET\r\n$4\r\n\0\r\n$\r\n$0\r\n\r\n", 29));
+}
+
+void the_greatest_sequence_is_written_in_full(void**) {
+  assert_text(Command("X", Sequence{4294967295}).wire(), "*2\r\n$1\r\nX\r\n$10\r\n4294967295\r\n");
+}
+
+void all_keys_of_an_account_share_one_hash_tag(void**) {
+  const AccountId id = AccountId::of(*Email::parse("Satoshi@Example.com"));
+  const Keyspace keys("pre:fix");
+  const std::string tagged = "pre:fix:{" + id.hex() + "}";
+  assert_int_equal(id.hex().size(), 24);
+  assert_text(keys.account(id), tagged);
+  assert_text(keys.wallet(id), tagged + ":wallet");
+  assert_text(keys.tokens(id), tagged + ":tokens");
+  assert_text(keys.failures(id), tagged + ":failures");
+  assert_text(keys.events(id), tagged + ":events");
+  assert_text(keys.next_user_id(), "pre:fix:next-user-id");
+}
+
+void a_token_record_is_read_back_as_it_was_written(void**) {
+  for (const std::string device : {"phone", "", " ", "two words  and more", "\xc3\xa9\n", "*"}) {
+    const auto record = TokenRecord::parse(TokenRecord{kExpiry, "*", device}.text());
+    assert_row(record.has_value(), device);
+    assert_row(record->expires == kExpiry && record->scope == "*" && record->device == device, device);
+  }
+}
+
+void what_is_no_token_record_is_not_read_as_one(void**) {
+  for (const std::string_view row : {"", " ", "  ", "x * phone", "12", "12 *", "12x * phone", " 12 * phone",
+                                     "99999999999999999999 * phone", "1.5 * phone"}) {
+    assert_row(!TokenRecord::parse(row), row);
+  }
+}
+
+void a_token_is_valid_until_the_second_it_expires(void**) {
+  assert_true(token_state(text("100 * phone"), 99) == TokenState::valid);
+  assert_true(token_state(text("100 * phone"), 100) == TokenState::unknown);
+  assert_true(token_state(text("100 * phone"), 101) == TokenState::unknown);
+}
+
+void a_token_of_another_scope_is_told_from_an_unknown_one(void**) {
+  assert_true(token_state(text("100 get-wallet phone"), 99) == TokenState::wrong_scope);
+  assert_true(token_state(text("100 ** phone"), 99) == TokenState::wrong_scope);
+  assert_true(token_state(text("100  phone"), 99) == TokenState::wrong_scope);
+  assert_true(token_state(text("100 get-wallet phone"), 100) == TokenState::unknown);
+}
+
+void a_token_without_a_record_is_unknown(void**) {
+  assert_true(token_state(Reply{}, 0) == TokenState::unknown);
+  assert_true(token_state(text("nonsense"), 0) == TokenState::unknown);
+  assert_true(token_state(array({text("100 * phone")}), 0) == TokenState::unknown);
+}
+
+void no_wallet_has_sequence_zero(void**) {
+  assert_int_equal(*read_sequence(array({Reply{}})), 0);
+  std::optional<Wallet> wallet;
+  assert_true(read_wallet(array({Reply{}, Reply{}, Reply{}}), wallet));
+  assert_false(wallet.has_value());
+}
+
+void a_sequence_is_read_up_to_its_greatest_value(void**) {
+  assert_true(read_sequence(array({text("1")})) == Sequence{1});
+  assert_true(read_sequence(array({text("4294967295")})) == Sequence{4294967295});
+}
+
+void what_is_no_sequence_is_not_read_as_one(void**) {
+  for (const std::string_view row : {"", "0", "-1", "4294967296", "18446744073709551617", "1.0", "1 ", "x"}) {
+    assert_row(!read_sequence(array({text(row)})), row);
+  }
+  assert_false(read_sequence(array({})).has_value());
+  assert_false(read_sequence(text("1")).has_value());
+}
+
+void a_wallet_is_read_field_by_field(void**) {
+  std::optional<Wallet> wallet;
+  assert_true(read_wallet(array({text("7"), text("mac"), text("sealed")}), wallet));
+  assert_true(wallet == Wallet({7, "sealed", "mac"}));
+  assert_false(read_wallet(array({text("0"), text("mac"), text("sealed")}), wallet));
+  assert_false(read_wallet(array({text("7"), text("mac")}), wallet));
+}
+
+class BareLoop : public EventLoop {
+ public:
+  bool attach(redisAsyncContext*) override { return false; }
+  std::unique_ptr<Timer> new_timer(TimerKind, std::function<void()>) override { return nullptr; }
+  std::int64_t now_ms() const override { return 0; }
+  int wakes = 0;
+
+ private:
+  void wake() override { ++wakes; }
+};
+
+struct Note : Posted {
+  Note(EventLoop& loop, std::function<void()> action) : Posted(loop), action_(std::move(action)) {}
+  void run() override { action_(); }
+  std::function<void()> action_;
+};
+
+void what_is_posted_runs_once_and_in_order(void**) {
+  BareLoop loop;
+  std::string order;
+  Note a(loop, [&] { order += "a"; });
+  Note b(loop, [&] { order += "b"; });
+  b.post();
+  a.post();
+  b.post();
+  assert_int_equal(loop.wakes, 1);
+  loop.run_posted();
+  loop.run_posted();
+  assert_text(order, "ba");
+}
+
+void what_is_posted_meanwhile_runs_in_the_same_turn(void**) {
+  BareLoop loop;
+  std::string order;
+  Note b(loop, [&] { order += "b"; });
+  int times = 0;
+  std::function<void()> again;
+  Note a(loop, [&] { again(); });
+  again = [&] {
+    order += "a";
+    if (++times < 3) a.post();
+    b.post();
+  };
+  a.post();
+  loop.run_posted();
+  assert_text(order, "aabab");
+  assert_int_equal(times, 3);
+  assert_false(a.is_posted() || b.is_posted());
+}
+
+void destroying_something_posted_takes_it_back(void**) {
+  BareLoop loop;
+  std::string order;
+  auto first = std::make_unique<Note>(loop, [&] { order += "1"; });
+  auto middle = std::make_unique<Note>(loop, [&] { order += "2"; });
+  auto last = std::make_unique<Note>(loop, [&] { order += "3"; });
+  Note keeper(loop, [&] { order += "k"; });
+  for (Note* note : {first.get(), middle.get(), &keeper, last.get()}) {
+    note->post();
+  }
+  middle.reset();
+  first.reset();
+  last.reset();
+  loop.run_posted();
+  assert_text(order, "k");
+  keeper.post();
+  loop.run_posted();
+  assert_text(order, "kk");
+}
+
+void what_runs_may_destroy_itself_and_its_neighbour(void**) {
+  BareLoop loop;
+  std::string order;
+  std::unique_ptr<Note> first, second;
+  Note third(loop, [&] { order += "3"; });
+  second = std::make_unique<Note>(loop, [&] { order += "2"; });
+  first = std::make_unique<Note>(loop, [&] {
+    order += "1";
+    second.reset();
+    first.reset();
+  });
+  first->post();
+  second->post();
+  third.post();
+  loop.run_posted();
+  assert_text(order, "13");
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(a_command_is_written_with_the_length_of_each_argument),
+      cmocka_unit_test(the_greatest_sequence_is_written_in_full),
+      cmocka_unit_test(all_keys_of_an_account_share_one_hash_tag),
+      cmocka_unit_test(a_token_record_is_read_back_as_it_was_written),
+      cmocka_unit_test(what_is_no_token_record_is_not_read_as_one),
+      cmocka_unit_test(a_token_is_valid_until_the_second_it_expires),
+      cmocka_unit_test(a_token_of_another_scope_is_told_from_an_unknown_one),
+      cmocka_unit_test(a_token_without_a_record_is_unknown),
+      cmocka_unit_test(no_wallet_has_sequence_zero),
+      cmocka_unit_test(a_sequence_is_read_up_to_its_greatest_value),
+      cmocka_unit_test(what_is_no_sequence_is_not_read_as_one),
+      cmocka_unit_test(a_wallet_is_read_field_by_field),
+      cmocka_unit_test(what_is_posted_runs_once_and_in_order),
+      cmocka_unit_test(what_is_posted_meanwhile_runs_in_the_same_turn),
+      cmocka_unit_test(destroying_something_posted_takes_it_back),
+      cmocka_unit_test(what_runs_may_destroy_itself_and_its_neighbour),
+  };
+  return cmocka_run_group_tests_name("redis records", tests, nullptr, nullptr);
+}
