@@ -85,12 +85,18 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   inherit(conf.accounts, outer.accounts);
   inherit(conf.max_body, outer.max_body);
   inherit(conf.login_limit, outer.login_limit);
+  inherit(conf.ping_interval, outer.ping_interval);
+  inherit(conf.drain_time, outer.drain_time);
+  inherit(conf.max_sockets, outer.max_sockets);
   inherit(conf.mail, outer.mail);
   if (!conf.enabled) {
     return NGX_CONF_OK;
   }
 
   conf.settings.accounts = conf.accounts.value_or(AccountPolicy{});
+  const SocketSettings defaults;
+  conf.sockets = {conf.ping_interval.value_or(defaults.ping_interval),
+                  conf.max_sockets.value_or(defaults.max_per_account), conf.drain_time.value_or(defaults.drain_time)};
   conf.settings.login_limit = conf.login_limit.value_or(LoginLimit{});
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);

@@ -10,6 +10,7 @@
 #include "ngx.hpp"
 #include "server.hpp"
 #include "services.hpp"
+#include "socket.hpp"
 
 namespace wallet_sync {
 
@@ -36,10 +37,14 @@ struct LocationConf {
   std::optional<AccountPolicy> accounts;
   std::optional<std::size_t> max_body;
   std::optional<LoginLimit> login_limit;
+  std::optional<ngx_msec_t> ping_interval;
+  std::optional<ngx_msec_t> drain_time;
+  std::optional<std::size_t> max_sockets;
   std::optional<MailSettings> mail;
 
   // Set by the merge, for locations that are enabled.
   Settings settings;
+  SocketSettings sockets;
   std::size_t server = 0;             // index in MainConf::servers
   std::optional<std::size_t> mailer;  // index in MainConf::mails; absent where no mail is needed
 };

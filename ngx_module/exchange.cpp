@@ -6,6 +6,7 @@
 #include "handler.hpp"
 #include "ngx_http_wallet_sync_module.h"
 #include "response_header.hpp"
+#include "takeover.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -44,7 +45,7 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       r_(r),
       worker_(worker),
       conf_(conf),
-      services_{worker.store(conf.server), worker.kdf(), worker.mailer(conf.mailer),
+      services_{worker.store(conf.server), worker.sockets(conf.server), worker.kdf(), worker.mailer(conf.mailer),
                 [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}} {}
@@ -64,6 +65,9 @@ ngx_int_t Exchange::begin() {
     call_.api = endpoint_->api;
     if (endpoint_->method == Method::post) {
       return read_body();
+    }
+    if (endpoint_->id == EndpointId::websocket) {
+      request_.upgrade = upgrade_headers(r_);
     }
   }
   if (const ngx_int_t rc = ngx_http_discard_request_body(r_); rc != NGX_OK) {
@@ -192,8 +196,35 @@ void Exchange::run() {
   worker_.leave(*this);
   --r_->main->blocked;
   response_ = task_->take();
+  if (response_.status == 101 && connection->error == 0) {
+    upgrade();
+    return;
+  }
   finish();
   ngx_http_run_posted_requests(connection);
+}
+
+// The connection becomes a websocket; the request, and this object in its pool, end.
+void Exchange::upgrade() {
+  ngx_http_request_t* r = r_;
+  ngx_connection_t* connection = r->connection;
+  const std::shared_ptr<PendingSocket> place = std::move(response_.socket);
+  const SocketSettings& settings = conf_.sockets;
+  r->keepalive = 0;
+  worker_.metrics().count_response(endpoint_id_, response_.status);
+  ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
+  if (rc == NGX_OK || rc == NGX_AGAIN) {
+    rc = ngx_http_send_special(r, NGX_HTTP_FLUSH);
+  }
+  if (rc != NGX_OK || r->out != nullptr || connection->buffered != 0) {  // a client that cannot take 200 bytes
+    ngx_http_finalize_request(r, NGX_ERROR);
+    ngx_http_run_posted_requests(connection);
+    return;
+  }
+  std::string early(reinterpret_cast<const char*>(r->header_in->pos),
+                    static_cast<std::size_t>(r->header_in->last - r->header_in->pos));
+  release_request(r);
+  SocketHub::adopt(*place, connection, settings, std::move(early));
 }
 
 // Ends a request that the content handler has answered with NGX_DONE.

@@ -38,6 +38,7 @@ class Exchange : private Posted {
   bool start(const Endpoint& endpoint);
   void run() override;  // the handler has finished
   void finish();
+  void upgrade();
   ngx_int_t reply(Response response);
   ngx_int_t send();
 

@@ -36,7 +36,7 @@ enum class Failure {
 };
 inline constexpr std::size_t kFailures = static_cast<std::size_t>(Failure::last) + 1;
 
-enum class Gauge { kdf_tasks, last = kdf_tasks };
+enum class Gauge { kdf_tasks, websockets, last = websockets };
 inline constexpr std::size_t kGauges = static_cast<std::size_t>(Gauge::last) + 1;
 
 // The statuses that have a label of their own; all others are "other".

@@ -108,6 +108,10 @@ std::string render_metrics(const ngx_shm_zone_t& zone) {
   PrometheusText out;
   render_requests(memory, out);
   render_store(memory, out);
+  out.metric("wallet_sync_websockets", "gauge", "Open websockets.");
+  out.sample({}, sum(memory, Gauge::websockets));
+  out.metric("wallet_sync_websocket_updates_total", "counter", "wallet-update messages sent to websockets.");
+  out.sample({}, value(memory, Counter::updates_told));
   out.metric("wallet_sync_kdf_tasks", "gauge", "Password hashes that run or wait for a thread.");
   out.sample({}, sum(memory, Gauge::kdf_tasks));
   return out.finish();

@@ -53,6 +53,27 @@ static ngx_command_t  ngx_http_wallet_sync_commands[] = {
       0,
       NULL },
 
+    { ngx_string("wallet_sync_ping_interval"),
+      NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_wallet_sync_ping_interval,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wallet_sync_drain_time"),
+      NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_wallet_sync_drain_time,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wallet_sync_max_sockets_per_account"),
+      NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_wallet_sync_max_sockets_per_account,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("wallet_sync_mail"),
       NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_1MORE,
       ngx_http_wallet_sync_mail,

@@ -49,11 +49,21 @@ bool accepts_html(ngx_http_request_t* r) {
 }
 
 bool set_headers(ngx_http_request_t* r, const Response& response) {
+  if (response.status == 101) {
+    r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
+    r->headers_out.status_line = to_ngx("101 Switching Protocols");  // nginx has none; it adds Connection: upgrade
+    return add_header(r, "Upgrade", "websocket") != nullptr &&
+           add_header(r, "Sec-WebSocket-Accept", response.websocket_accept) != nullptr;
+  }
   r->headers_out.status = static_cast<ngx_uint_t>(response.status);
   r->headers_out.content_length_n = static_cast<off_t>(response.body.size());
   r->headers_out.content_type = content_type(response.content_type);
   r->headers_out.content_type_len = r->headers_out.content_type.len;
   if (!response.allow.empty() && add_header(r, "Allow", response.allow) == nullptr) {
+    return false;
+  }
+  if (response.upgrade_required && (add_header(r, "Upgrade", "websocket") == nullptr ||
+                                    add_header(r, "Sec-WebSocket-Version", "13") == nullptr)) {
     return false;
   }
   if (response.retry_after > 0 &&

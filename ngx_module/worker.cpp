@@ -30,6 +30,7 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
       mail_queue_(loop_, conf.mail_pool, conf.mail_max_tasks, cycle->log, "mail") {
   for (const Server& server : conf.servers) {
     stores_.push_back(std::make_unique<RedisStore>(loop_, server, monitor_));
+    hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), monitor_, metrics_));
   }
   if (!conf.mails.empty()) {
     curl_.emplace();

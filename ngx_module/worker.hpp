@@ -14,6 +14,7 @@
 #include "metrics.hpp"
 #include "monitor.hpp"
 #include "redis_store.hpp"
+#include "socket_hub.hpp"
 
 namespace wallet_sync {
 
@@ -44,6 +45,7 @@ class Worker {
   EventLoop& loop() { return loop_; }
   Metrics& metrics() { return metrics_; }
   RedisStore& store(std::size_t server) { return *stores_[server]; }
+  SocketHub& sockets(std::size_t server) { return *hubs_[server]; }
   ThreadPoolKdf& kdf() { return kdf_; }
   // Null for the location that sends no mail.
   Mailer* mailer(std::optional<std::size_t> index) { return index ? mailers_[*index].get() : nullptr; }
@@ -57,6 +59,7 @@ class Worker {
   NgxEventLoop loop_;
   LogMonitor monitor_;
   std::vector<std::unique_ptr<RedisStore>> stores_;
+  std::vector<std::unique_ptr<SocketHub>> hubs_;  // one for each store
   ThreadPoolKdf kdf_;
   std::optional<CurlLibrary> curl_;  // where mails are sent
   MailQueue mail_queue_;

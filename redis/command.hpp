@@ -1,8 +1,10 @@
 // A command in the wire format (RESP2), built once and handed to hiredis as it is. Arguments are binary-safe.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <concepts>
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,18 +15,36 @@ class Command {
  public:
   template <typename... Args>
   explicit Command(std::string_view name, const Args&... args) {
-    add(name);
-    (add(args), ...);
+    text_.reserve(kHeader + (size_on_wire(name) + ... + size_on_wire(args)));
+    text_.resize(kHeader);
+    append(name);
+    (append(args), ...);
+    write_header();
   }
-  void add(std::string_view argument);
-  void add(std::integral auto number) { add(std::string_view(std::to_string(number))); }
+  void add(std::string_view argument) {
+    append(argument);
+    write_header();
+  }
 
-  // The whole command; REQUIRES: nothing is added afterwards.
-  std::string wire() const;
+  std::string_view wire() const { return std::string_view(text_).substr(begin_); }
 
  private:
+  // Room for "*<number of arguments>\r\n" in front; it is written from the right.
+  static constexpr std::size_t kHeader = 16;
+
+  static std::size_t size_on_wire(std::string_view argument) { return argument.size() + 16; }
+  static std::size_t size_on_wire(std::integral auto) { return 40; }
+  void append(std::string_view argument);
+  void append(std::integral auto number) {
+    std::array<char, 24> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    append(std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+  }
+  void write_header();
+
   std::size_t arguments_ = 0;
-  std::string body_;
+  std::size_t begin_ = 0;
+  std::string text_;
 };
 
 using Commands = std::vector<Command>;

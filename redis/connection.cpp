@@ -58,6 +58,13 @@ Connection::~Connection() { release_context(); }
 
 void Connection::tell(const Command& command) { submit({command}, Purpose::told, nullptr); }
 
+void Connection::push_command(const Command& command) {
+  if (context_ != nullptr && state_ == State::ready) {
+    const std::string_view wire = command.wire();
+    redisAsyncFormattedCommand(context_, on_pushed, this, wire.data(), wire.size());
+  }
+}
+
 Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip* waiter) {
   if (context_ == nullptr || (state_ != State::ready && purpose != Purpose::greeting)) {
     return nullptr;
@@ -68,7 +75,7 @@ Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip*
       purpose == Purpose::greeting ? connect_by_ms_ : loop_.now_ms() + server_.command_timeout_ms;
   flight.replies.reserve(commands.size());
   for (const Command& command : commands) {
-    const std::string wire = command.wire();
+    const std::string_view wire = command.wire();
     if (redisAsyncFormattedCommand(context_, on_reply, &flight, wire.data(), wire.size()) != REDIS_OK) {
       flight.lost = true;  // it calls nobody for this one
       break;
@@ -178,6 +185,14 @@ void Connection::on_reply(redisAsyncContext*, void* reply, void* privdata) {
   }
 }
 
+void Connection::on_pushed(redisAsyncContext*, void* reply, void* privdata) {
+  auto* self = static_cast<Connection*>(privdata);
+  if (reply != nullptr) {  // NULL comes with the loss, for each channel
+    self->pushes_.push_back(Reply::from(*static_cast<const redisReply*>(reply)));
+    self->post();
+  }
+}
+
 void Connection::land(Flight& flight) {
   if (RoundTrip* waiter = flight.waiter) {
     waiter->flight_ = nullptr;
@@ -218,6 +233,11 @@ void Connection::on_deadline() {
 void Connection::run() {
   if (state_ != State::lost && !reason_.empty()) {
     lose(std::exchange(reason_, {}));
+  }
+  while (!pushes_.empty()) {
+    const Reply push = std::move(pushes_.front());
+    pushes_.pop_front();
+    owner_.on_push(*this, push);
   }
   if (state_ == State::connecting) {
     greet();

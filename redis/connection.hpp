@@ -10,6 +10,7 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
@@ -57,6 +58,8 @@ class Connection : private Posted {
     // Both are called from the loop, never from within a call into the connection. The owner may destroy it.
     virtual void on_ready(Connection& connection) = 0;
     virtual void on_lost(Connection& connection) = 0;
+    // What comes on a connection that push_command was used on.
+    virtual void on_push(Connection&, const Reply&) {}
 
    protected:
     ~Owner() = default;
@@ -80,6 +83,8 @@ class Connection : private Posted {
   RoundTrip send(const Commands& commands) { return {*this, commands}; }
   // Sends a command whose reply nobody waits for; an error reply ends the connection.
   void tell(const Command& command);
+  // SUBSCRIBE and UNSUBSCRIBE: confirmations and messages come to Owner::on_push. Nothing else may be sent then.
+  void push_command(const Command& command);
   // Ends it now, e.g. because of an error reply that says the server is not what we need.
   void lose(std::string reason);
 
@@ -101,6 +106,7 @@ class Connection : private Posted {
   // hiredis' callbacks; they only note what happened and post.
   static void on_connect(const redisAsyncContext* context, int status);
   static void on_disconnect(const redisAsyncContext* context, int status);
+  static void on_pushed(redisAsyncContext* context, void* reply, void* connection);
   static void on_reply(redisAsyncContext* context, void* reply, void* flight);
   void land(Flight& flight);
   void note_loss(const redisAsyncContext* context);
@@ -116,6 +122,7 @@ class Connection : private Posted {
   bool timed_out_ = false;
   std::string reason_;
   std::list<Flight> flights_;  // oldest first
+  std::deque<Reply> pushes_;    // not yet passed on
   std::int64_t connect_by_ms_;  // until then it has to be ready
   std::unique_ptr<Timer> deadline_;
 };

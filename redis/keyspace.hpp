@@ -4,7 +4,8 @@
 //   <prefix>:{acct}:wallet     hash     sequence, hmac, wallet, write (id of the write), updated
 //   <prefix>:{acct}:tokens     hash     SHA-256(token) → "<expiry> <scope> <device>"
 //   <prefix>:{acct}:failures   integer  failed logins; expires with the window
-//   <prefix>:{acct}:events     channel  wallet updates, "password-changed"
+//   <prefix>:{acct}:events     channel  the sequence of each new wallet, or kPasswordChanged
+//   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
 //   <prefix>:next-user-id      integer  INCR
 //
 // {acct} is the account id in hex. The braces are a Redis Cluster hash tag: all keys of an account live in one
@@ -12,10 +13,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "token.hpp"
 
 namespace wallet_sync {
+
+inline constexpr std::string_view kPasswordChanged = "password-changed";
 
 class Keyspace {
  public:
@@ -25,7 +29,17 @@ class Keyspace {
   std::string wallet(const AccountId& id) const { return account(id) + ":wallet"; }
   std::string tokens(const AccountId& id) const { return account(id) + ":tokens"; }
   std::string failures(const AccountId& id) const { return account(id) + ":failures"; }
-  std::string events(const AccountId& id) const { return account(id) + ":events"; }
+  std::string events(const AccountId& id) const { return events_of(id.hex()); }
+  // The same for an account's hex digits, and back: empty if it is no such channel.
+  std::string events_of(std::string_view account) const {
+    return prefix_ + ":{" + std::string(account) + "}:events";
+  }
+  std::string_view account_of_events(std::string_view channel) const {
+    const std::size_t before = prefix_.size() + 2;
+    constexpr std::size_t kAccountDigits = 24;
+    return channel.size() > before + kAccountDigits ? channel.substr(before, kAccountDigits) : std::string_view();
+  }
+  std::string heartbeat() const { return prefix_ + ":heartbeat"; }
   std::string next_user_id() const { return prefix_ + ":next-user-id"; }
 
  private:

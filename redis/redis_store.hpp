@@ -10,6 +10,7 @@
 #include "server.hpp"
 #include "store.hpp"
 #include "transaction.hpp"
+#include "websocket.hpp"
 
 namespace wallet_sync {
 
@@ -29,11 +30,14 @@ class RedisStore : public Store {
                                               UnixTime now) override;
   Task<Result<WalletView>> get_wallet(Token token, UnixTime now) override;
   Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) override;
+  Task<Result<Standing>> read_standing(Token token, UnixTime now) override;
+  Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) override;
   Task<Result<bool>> verify(Token token, UnixTime now) override;
   Task<Result<ResendOutcome>> renew_verification(AccountId id, Verification pending, std::uint32_t interval,
                                                  UnixTime now) override;
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
 
+  const Server& server() const { return server_; }
   const Pool& pool() const { return pool_; }
   const Link& link() const { return link_; }
   const Keyspace& keys() const { return keys_; }

@@ -8,22 +8,22 @@
 namespace wallet_sync {
 namespace {
 
-enum class Standing { same, changed, locked, nonsense };
+enum class Verdict { same, changed, locked, nonsense };
 
 // `account` is the reply to HMGET password-key password-salt verified, `failures` the one to GET failures.
-Standing standing(const Reply& account, const Reply& failures, const PasswordHash& checked, const LoginLimit& limit) {
+Verdict judge(const Reply& account, const Reply& failures, const PasswordHash& checked, const LoginLimit& limit) {
   if (!account.is_array(3)) {
-    return Standing::nonsense;
+    return Verdict::nonsense;
   }
   const bool same = equal_secrets(account.elements[0].text, checked.key) &&
                     account.elements[1].text == checked.salt && account.elements[2].text == "1";
   if (!same) {
-    return Standing::changed;
+    return Verdict::changed;
   }
   // Guesses made side by side must not get more attempts than the limit gives: a right one counts for nothing
   // once the wrong ones have used them up.
   const bool locked = limit.exceeded_by({to_integer(failures.text).value_or(0), 0});
-  return locked ? Standing::locked : Standing::same;
+  return locked ? Verdict::locked : Verdict::same;
 }
 
 // Digests of the tokens that give way to a new one: the device's former one, and all that have expired.
@@ -61,11 +61,11 @@ Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash che
     if (maybe_written && holds_token(tokens, token.digest)) {
       return Decision<LoginOutcome>{LoginOutcome::saved, {}};
     }
-    switch (standing(seen[0], seen[1], checked, limit)) {
-      case Standing::same: break;
-      case Standing::changed: return Decision<LoginOutcome>{LoginOutcome::credentials_changed, {}};
-      case Standing::locked: return Decision<LoginOutcome>{LoginOutcome::too_many_failures, {}};
-      case Standing::nonsense: return StoreError::internal;
+    switch (judge(seen[0], seen[1], checked, limit)) {
+      case Verdict::same: break;
+      case Verdict::changed: return Decision<LoginOutcome>{LoginOutcome::credentials_changed, {}};
+      case Verdict::locked: return Decision<LoginOutcome>{LoginOutcome::too_many_failures, {}};
+      case Verdict::nonsense: return StoreError::internal;
     }
     Decision<LoginOutcome> accepted{LoginOutcome::saved, {}};
     if (const auto old = outdated(tokens, token.device, now); !old.empty()) {
@@ -102,11 +102,11 @@ Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordCh
     if (maybe_written && seen[0].is_array(3) && seen[0].elements[1].text == change.replacement.salt) {
       return Decision<ChangeOutcome>{ChangeOutcome::changed, {}};
     }
-    switch (standing(seen[0], seen[1], change.checked, limit)) {
-      case Standing::same: break;
-      case Standing::changed: return Decision<ChangeOutcome>{ChangeOutcome::credentials_changed, {}};
-      case Standing::locked: return Decision<ChangeOutcome>{ChangeOutcome::too_many_failures, {}};
-      case Standing::nonsense: return StoreError::internal;
+    switch (judge(seen[0], seen[1], change.checked, limit)) {
+      case Verdict::same: break;
+      case Verdict::changed: return Decision<ChangeOutcome>{ChangeOutcome::credentials_changed, {}};
+      case Verdict::locked: return Decision<ChangeOutcome>{ChangeOutcome::too_many_failures, {}};
+      case Verdict::nonsense: return StoreError::internal;
     }
     if (change.wallet && (*current == 0 || change.wallet->sequence != std::uint64_t{*current} + 1)) {
       return Decision<ChangeOutcome>{ChangeOutcome::bad_sequence, {}};
@@ -121,7 +121,7 @@ Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordCh
       accepted.writes.push_back(write_wallet(id, *change.wallet, write, now));
     }
     accepted.writes.emplace_back("DEL", keys_.tokens(id), keys_.failures(id));
-    accepted.writes.emplace_back("PUBLISH", keys_.events(id), "password-changed");
+    accepted.writes.emplace_back("PUBLISH", keys_.events(id), kPasswordChanged);
     return accepted;
   };
   co_return co_await transactions_.run<ChangeOutcome>(std::move(look), decide);

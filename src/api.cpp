@@ -51,6 +51,7 @@ constexpr std::array kEndpoints = {
     Endpoint{EndpointId::verify, Api::v3, "/verify", get, {}, verify_account},
     Endpoint{EndpointId::verify_resend, Api::v3, "/verify/resend", post, kResendFields, resend_verification,
              require_email_mode},
+    Endpoint{EndpointId::websocket, Api::v3, "/websocket", get, {}, open_websocket, nullptr, true},
 };
 
 std::string_view allowed_methods(Api api, std::string_view path) {
@@ -111,7 +112,7 @@ Route route(const Request& request, const Settings& settings) {
         return found;
       }
     }
-    if (endpoint.method == request.method) {
+    if (endpoint.method == request.method || endpoint.any_method) {
       found.endpoint = &endpoint;
       return found;
     }

@@ -43,6 +43,7 @@ struct Endpoint {
   std::span<const FieldSpec> fields;
   Handler handler = nullptr;
   Precondition before_method = nullptr;  // checked before the method is (PROTOCOL, "Exceptions to the order")
+  bool any_method = false;               // the handler checks the method itself, for the same reason
 };
 
 struct Route {

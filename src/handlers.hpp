@@ -13,5 +13,6 @@ Task<Response> get_client_salt_seed(const Call& call);
 Task<Response> change_password(const Call& call);
 Task<Response> verify_account(const Call& call);
 Task<Response> resend_verification(const Call& call);
+Task<Response> open_websocket(const Call& call);
 
 }  // namespace wallet_sync

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,18 @@
 namespace wallet_sync {
 
 enum class Method { get, post, other };  // HEAD, OPTIONS and all the rest are `other`
+
+class PendingSocket;
+
+// What RFC 6455 looks at in the opening handshake; a missing header is empty.
+struct UpgradeHeaders {
+  bool http_1_1 = false;
+  bool has_body = false;
+  std::string_view connection;
+  std::string_view upgrade;
+  std::string_view key;
+  std::string_view version;
+};
 
 // The views point into memory that outlives the handling of the request.
 struct Request {
@@ -18,6 +31,7 @@ struct Request {
   std::string_view body;
   std::string_view authorization;  // value of the header, empty if there is none
   bool prefers_html = false;       // Accept names text/html
+  UpgradeHeaders upgrade;          // filled in for the endpoint that upgrades
 };
 
 enum class ContentType { json, text, html };
@@ -29,6 +43,11 @@ struct Response {
   std::string_view allow;                // value of Allow; static text, empty for none
   std::uint32_t retry_after = 0;         // seconds, 0 for none
   std::optional<std::uint32_t> version;  // sequence of the wallet in the body: the ETag
+  bool upgrade_required = false;         // say which websocket version is spoken
+
+  // With status 101: the connection becomes this websocket.
+  std::string websocket_accept;
+  std::shared_ptr<PendingSocket> socket;
 };
 
 // {"error":"<reason phrase>"} or {"error":"<reason phrase>: <detail>"}.

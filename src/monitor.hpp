@@ -17,7 +17,8 @@ enum class Counter {
   store_internal,
   connections_lost,  // links to Redis that ended without our doing
   connects,          // links to Redis that became ready
-  last = connects
+  updates_told,      // wallet-update messages to websockets
+  last = updates_told
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::last) + 1;
 

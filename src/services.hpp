@@ -10,6 +10,7 @@
 #include "email.hpp"
 #include "store.hpp"
 #include "task.hpp"
+#include "websocket.hpp"
 
 namespace wallet_sync {
 
@@ -45,6 +46,7 @@ class Mailer {
 
 struct Services {
   Store& store;
+  Sockets& sockets;
   KeyDerivation& kdf;
   Mailer* mailer;  // null unless mail is configured
   UnixTime (*now)();

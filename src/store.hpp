@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "password.hpp"
 #include "result.hpp"
@@ -85,6 +86,8 @@ enum class ChangeOutcome { changed, credentials_changed, too_many_failures, bad_
 
 enum class ResendOutcome { renewed, unknown_account, already_verified, too_soon };
 
+struct Standing;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -108,6 +111,11 @@ class Store {
 
   virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
   virtual Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) = 0;
+
+  // Of a websocket that wants to open, and of those that are open after events may have been missed: one for each
+  // account, in order.
+  virtual Task<Result<Standing>> read_standing(Token token, UnixTime now) = 0;
+  virtual Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) = 0;
 
   // true: the account is verified now and the token is used up.
   virtual Task<Result<bool>> verify(Token token, UnixTime now) = 0;

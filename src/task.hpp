@@ -8,9 +8,12 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <utility>
+
+#include "frame_pool.hpp"
 
 namespace wallet_sync {
 
@@ -22,6 +25,9 @@ class [[nodiscard]] Task {
     std::coroutine_handle<> continuation = std::noop_coroutine();
     void (*on_done)(void*) = nullptr;
     void* argument = nullptr;
+
+    static void* operator new(std::size_t size) { return FramePool::allocate(size); }
+    static void operator delete(void* frame, std::size_t size) { FramePool::release(frame, size); }
 
     Task get_return_object() { return Task(Handle::from_promise(*this)); }
     std::suspend_always initial_suspend() noexcept { return {}; }

@@ -1,0 +1,206 @@
+#include "socket_hub.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace wallet_sync {
+namespace {
+
+constexpr std::int64_t kDrainTickMs = 50;
+constexpr std::int64_t kCatchUpRetryMs = 250;
+constexpr std::size_t kAccountsPerRead = 256;
+
+// Calls `visit` for each socket of the group; it may destroy that socket, and with the last one the group.
+template <typename Visit>
+void for_each(const SocketGroup& group, Visit visit) {
+  for (Socket* socket = group.first; socket != nullptr;) {
+    Socket* next = socket->next();
+    visit(*socket);
+    socket = next;
+  }
+}
+
+}  // namespace
+
+class SocketHub::Place final : public PendingSocket {
+ public:
+  Place(SocketHub& hub, SocketGroup& group) : socket_(std::make_unique<Socket>(hub, group)) {
+    socket_->previous_ = group.last;
+    (group.last != nullptr ? group.last->next_ : group.first) = socket_.get();
+    group.last = socket_.get();
+  }
+  void stand_at(Standing standing) override { socket_->stand_at(standing); }
+  Socket& release() { return *socket_.release(); }
+
+ private:
+  std::unique_ptr<Socket> socket_;
+};
+
+SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, Metrics& metrics)
+    : loop_(loop),
+      store_(store),
+      metrics_(metrics),
+      drain_timer_(loop.new_timer(TimerKind::deadline, [this] { drain_some(); })),
+      catch_up_timer_(loop.new_timer(TimerKind::background, [this] { start_catch_up(); })),
+      subscriber_(loop, store.server(), store.keys(), monitor, *this) {}
+
+SocketHub::~SocketHub() {
+  while (!groups_.empty()) {
+    groups_.begin()->second->first->drop();
+  }
+}
+
+SocketGroup& SocketHub::group(const AccountId& account) {
+  auto& group = groups_[account.hex()];
+  if (!group) {
+    group = std::make_unique<SocketGroup>(account);
+  }
+  return *group;
+}
+
+Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId account) {
+  std::unique_ptr<PendingSocket> place = std::make_unique<Place>(*this, group(account));
+  if (ngx_exiting != 0 || !co_await subscriber_.join(account)) {
+    co_return StoreError::unavailable;
+  }
+  co_return std::move(place);
+}
+
+void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const SocketSettings& settings,
+                      std::string early) {
+  static_cast<Place&>(place).release().attach(connection, settings, std::move(early));
+}
+
+// The oldest gives way: a device that comes back after its network broke must not be kept out by the remains of
+// its own former connections.
+void SocketHub::opened(Socket& socket) {
+  ++open_;
+  if (draining_) {
+    drain_timer_->arm(kDrainTickMs);
+  }
+  SocketGroup& group = socket.group_;
+  if (++group.open <= socket.settings_->max_per_account) {
+    return;
+  }
+  for (Socket* oldest = group.first; oldest != nullptr; oldest = oldest->next_) {
+    if (oldest != &socket && oldest->open()) {
+      return oldest->close(kClosePolicy, "too many sockets of this account");
+    }
+  }
+}
+
+void SocketHub::remove(Socket& socket) {
+  SocketGroup& group = socket.group_;
+  (socket.previous_ != nullptr ? socket.previous_->next_ : group.first) = socket.next_;
+  (socket.next_ != nullptr ? socket.next_->previous_ : group.last) = socket.previous_;
+  if (socket.settings_ != nullptr) {
+    --open_;
+    --group.open;
+  }
+  subscriber_.leave(group.account);
+  if (group.first == nullptr) {
+    groups_.erase(std::string(group.account.hex()));
+  }
+}
+
+void SocketHub::on_update(const std::string& account, Sequence sequence) {
+  if (const auto found = groups_.find(account); found != groups_.end()) {
+    for_each(*found->second, [&](Socket& socket) { socket.tell(sequence); });
+  }
+}
+
+void SocketHub::on_password_change(const std::string& account) {
+  if (const auto found = groups_.find(account); found != groups_.end()) {
+    for_each(*found->second, [](Socket& socket) { socket.close(kClosePolicy, "password changed"); });
+  }
+}
+
+void SocketHub::on_gap() {
+  gap_again_ = true;
+  start_catch_up();
+}
+
+void SocketHub::start_catch_up() {
+  if (catch_up_ && !catch_up_->done()) {
+    return;  // it looks again at its end
+  }
+  gap_again_ = false;
+  catch_up_.emplace(catch_up());
+  catch_up_->start();
+  if (!catch_up_->done()) {
+    catch_up_->notify(
+        [](void* self) {
+          auto* hub = static_cast<SocketHub*>(self);
+          if (hub->gap_again_) {
+            hub->catch_up_timer_->arm(kCatchUpRetryMs);
+          }
+        },
+        this);
+  } else if (gap_again_) {
+    catch_up_timer_->arm(kCatchUpRetryMs);
+  }
+}
+
+// Reads where every account with sockets here stands, and tells those that are behind. False: Redis did not answer;
+// it is tried again.
+Task<bool> SocketHub::catch_up() {
+  std::vector<AccountId> accounts;
+  accounts.reserve(groups_.size());
+  for (const auto& [name, group] : groups_) {
+    accounts.push_back(group->account);
+  }
+  for (std::size_t begin = 0; begin < accounts.size(); begin += kAccountsPerRead) {
+    const std::size_t end = std::min(begin + kAccountsPerRead, accounts.size());
+    const std::vector<AccountId> some(accounts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                      accounts.begin() + static_cast<std::ptrdiff_t>(end));
+    auto standings = co_await store_.read_standings(some);
+    if (!standings) {
+      gap_again_ = true;
+      co_return false;
+    }
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (const auto found = groups_.find(some[i].hex()); found != groups_.end()) {
+        for_each(*found->second, [&](Socket& socket) { socket.catch_up((*standings)[i]); });
+      }
+    }
+  }
+  co_return true;
+}
+
+void SocketHub::drain() {
+  if (draining_) {
+    return;
+  }
+  draining_ = true;
+  for (const auto& [name, group] : groups_) {
+    for_each(*group, [&](Socket& socket) {
+      if (socket.settings_ != nullptr) {
+        drain_until_ = std::max(drain_until_, ngx_current_msec + socket.settings_->drain_time);
+      }
+    });
+  }
+  drain_some();
+}
+
+void SocketHub::drain_some() {
+  const std::int64_t left = static_cast<std::int64_t>(drain_until_) - static_cast<std::int64_t>(ngx_current_msec);
+  const auto open = static_cast<std::int64_t>(open_);
+  const std::int64_t pause = open > 0 ? std::max(left / open, kDrainTickMs) : kDrainTickMs;
+  const auto due = static_cast<std::size_t>(left > pause ? open * pause / left : open);
+  std::vector<Socket*> closing;
+  for (const auto& [name, group] : groups_) {
+    for (Socket* socket = group->first; socket != nullptr && due > closing.size(); socket = socket->next_) {
+      if (socket->open()) {
+        closing.push_back(socket);
+      }
+    }
+  }
+  for (Socket* socket : closing) {
+    socket->close(kCloseGoingAway, "the server restarts");
+  }
+  if (open_ > 0) {
+    drain_timer_->arm(left > pause ? pause : kDrainTickMs);
+  }
+}
+
+}  // namespace wallet_sync

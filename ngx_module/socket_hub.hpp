@@ -1,0 +1,72 @@
+// All websockets of a worker, by account, and what they are told.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "redis_store.hpp"
+#include "socket.hpp"
+#include "subscriber.hpp"
+#include "websocket.hpp"
+
+namespace wallet_sync {
+
+// One account's sockets here, oldest first. Gone with the last of them.
+struct SocketGroup {
+  explicit SocketGroup(AccountId id) : account(std::move(id)) {}
+  AccountId account;
+  Socket* first = nullptr;
+  Socket* last = nullptr;
+  std::size_t open = 0;
+};
+
+class SocketHub final : public Sockets, private Subscriber::Listener {
+ public:
+  SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, Metrics& metrics);
+  ~SocketHub() override;
+  SocketHub(const SocketHub&) = delete;
+  SocketHub& operator=(const SocketHub&) = delete;
+
+  Task<Result<std::unique_ptr<PendingSocket>>> reserve(AccountId account) override;
+  // The reserved place becomes an open socket on this connection.
+  static void adopt(PendingSocket& place, ngx_connection_t* connection, const SocketSettings& settings,
+                    std::string early);
+
+  // The worker quits: the open sockets are closed one after the other, over the time that the settings give, so
+  // that their clients do not all come back in the same second.
+  void drain();
+
+  std::size_t open() const { return open_; }
+
+ private:
+  friend class Socket;
+  class Place;
+
+  SocketGroup& group(const AccountId& account);
+  void opened(Socket& socket);
+  void remove(Socket& socket);
+  void drain_some();
+  void on_update(const std::string& account, Sequence sequence) override;
+  void on_password_change(const std::string& account) override;
+  void on_gap() override;
+  void start_catch_up();
+  Task<bool> catch_up();
+
+  EventLoop& loop_;
+  RedisStore& store_;
+  Metrics& metrics_;
+  std::unordered_map<std::string, std::unique_ptr<SocketGroup>> groups_;  // by account
+  std::size_t open_ = 0;
+  bool draining_ = false;
+  ngx_msec_t drain_until_ = 0;
+  std::unique_ptr<Timer> drain_timer_;
+  std::unique_ptr<Timer> catch_up_timer_;
+  std::optional<Task<bool>> catch_up_;
+  bool gap_again_ = false;
+  Subscriber subscriber_;
+};
+
+}  // namespace wallet_sync
