@@ -96,7 +96,8 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   conf.settings.accounts = conf.accounts.value_or(AccountPolicy{});
   const SocketSettings defaults;
   conf.sockets = {conf.ping_interval.value_or(defaults.ping_interval),
-                  conf.max_sockets.value_or(defaults.max_per_account), conf.drain_time.value_or(defaults.drain_time)};
+                  conf.max_sockets.value_or(defaults.max_per_account),
+                  conf.drain_time.value_or(defaults.drain_time)};
   conf.settings.login_limit = conf.login_limit.value_or(LoginLimit{});
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);

@@ -45,8 +45,8 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       r_(r),
       worker_(worker),
       conf_(conf),
-      services_{worker.store(conf.server), worker.sockets(conf.server), worker.kdf(), worker.mailer(conf.mailer),
-                [] { return static_cast<UnixTime>(ngx_time()); }},
+      services_{worker.store(conf.server), worker.sockets(conf.server), worker.kdf(),
+                worker.mailer(conf.mailer), [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}} {}
 
@@ -83,8 +83,8 @@ ngx_int_t Exchange::begin() {
   return NGX_DONE;
 }
 
-// nginx hands over what has come as it comes, and we keep it in memory: with its own buffering the body would go to
-// a file, and a chunked one that is too large would be answered by nginx' page.
+// nginx hands over what has come as it comes, and we keep it in memory: with its own buffering the body would
+// go to a file, and a chunked one that is too large would be answered by nginx' page.
 ngx_int_t Exchange::read_body() {
   r_->request_body_no_buffering = 1;
   const ngx_int_t rc = ngx_http_read_client_request_body(r_, on_body);
@@ -140,7 +140,8 @@ bool Exchange::take_body_buffers() {
   if (r_->request_body == nullptr) {
     return true;
   }
-  for (ngx_chain_t* link = std::exchange(r_->request_body->bufs, nullptr); link != nullptr; link = link->next) {
+  for (ngx_chain_t* link = std::exchange(r_->request_body->bufs, nullptr); link != nullptr;
+       link = link->next) {
     ngx_buf_t* buf = link->buf;
     const auto size = static_cast<std::size_t>(buf->last - buf->pos);
     if (body_size_ + size > *conf_.max_body) {
@@ -216,7 +217,8 @@ void Exchange::upgrade() {
   if (rc == NGX_OK || rc == NGX_AGAIN) {
     rc = ngx_http_send_special(r, NGX_HTTP_FLUSH);
   }
-  if (rc != NGX_OK || r->out != nullptr || connection->buffered != 0) {  // a client that cannot take 200 bytes
+  if (rc != NGX_OK || r->out != nullptr ||
+      connection->buffered != 0) {  // a client that cannot take 200 bytes
     ngx_http_finalize_request(r, NGX_ERROR);
     ngx_http_run_posted_requests(connection);
     return;
@@ -228,9 +230,7 @@ void Exchange::upgrade() {
 }
 
 // Ends a request that the content handler has answered with NGX_DONE.
-void Exchange::finish() {
-  ngx_http_finalize_request(r_, r_->connection->error != 0 ? NGX_ERROR : send());
-}
+void Exchange::finish() { ngx_http_finalize_request(r_, r_->connection->error != 0 ? NGX_ERROR : send()); }
 
 ngx_int_t Exchange::reply(Response response) {
   response_ = std::move(response);

@@ -1,8 +1,9 @@
 // One request and its reply: the only place that knows how a request is suspended, held and resumed.
 //
-// An Exchange lives in the request's pool. While its coroutine waits, the request is held by r->main->blocked (a
-// count alone does not survive a terminated connection), and whatever it waits for has a deadline of its own, so it
-// always completes. A client that goes away does not stop a write that has begun; its reply is dropped.
+// An Exchange lives in the request's pool. While its coroutine waits, the request is held by r->main->blocked
+// (a count alone does not survive a terminated connection), and whatever it waits for has a deadline of its
+// own, so it always completes. A client that goes away does not stop a write that has begun; its reply is
+// dropped.
 #pragma once
 
 #include <optional>

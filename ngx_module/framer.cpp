@@ -41,7 +41,8 @@ Framer::~Framer() {
 }
 
 void Framer::queue_text(std::string_view text) {
-  const wslay_event_msg message{WSLAY_TEXT_FRAME, reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+  const wslay_event_msg message{WSLAY_TEXT_FRAME, reinterpret_cast<const std::uint8_t*>(text.data()),
+                                text.size()};
   wslay_event_queue_msg(context_, &message);
 }
 
@@ -51,7 +52,8 @@ void Framer::queue_ping() {
 }
 
 void Framer::queue_close(std::uint16_t code, std::string_view reason) {
-  wslay_event_queue_close(context_, code, reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size());
+  wslay_event_queue_close(context_, code, reinterpret_cast<const std::uint8_t*>(reason.data()),
+                          reason.size());
 }
 
 bool Framer::pump() {
@@ -78,7 +80,8 @@ bool Framer::at_rest() const {
   return !wants_write() && !in_message_ && received_ == accounted_ && wslay_event_want_read(context_) != 0;
 }
 
-ssize_t Framer::on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int, void* self) {
+ssize_t Framer::on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int,
+                        void* self) {
   Framer& framer = of(self);
   if (wslay_event_get_queued_msg_count(context) >= kMaxQueued) {
     framer.paused_ = true;
@@ -87,23 +90,27 @@ ssize_t Framer::on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::
   }
   const ssize_t n = framer.transport_.read(to, size);
   if (n <= 0) {
-    wslay_event_set_error(context, n == Transport::kWouldBlock ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    wslay_event_set_error(context,
+                          n == Transport::kWouldBlock ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
   }
   framer.received_ += static_cast<std::uint64_t>(n);
   return n;
 }
 
-ssize_t Framer::on_send(wslay_event_context_ptr context, const std::uint8_t* from, std::size_t size, int, void* self) {
+ssize_t Framer::on_send(wslay_event_context_ptr context, const std::uint8_t* from, std::size_t size, int,
+                        void* self) {
   const ssize_t n = of(self).transport_.write(from, size);
   if (n < 0) {
-    wslay_event_set_error(context, n == Transport::kWouldBlock ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    wslay_event_set_error(context,
+                          n == Transport::kWouldBlock ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
   }
   return n;
 }
 
-void Framer::on_frame_start(wslay_event_context_ptr, const wslay_event_on_frame_recv_start_arg* frame, void* self) {
+void Framer::on_frame_start(wslay_event_context_ptr, const wslay_event_on_frame_recv_start_arg* frame,
+                            void* self) {
   Framer& framer = of(self);
   framer.frame_size_ = size_of_frame(frame->payload_length);
   if (!wslay_is_ctrl_frame(frame->opcode)) {
@@ -111,6 +118,8 @@ void Framer::on_frame_start(wslay_event_context_ptr, const wslay_event_on_frame_
   }
 }
 
-void Framer::on_frame_end(wslay_event_context_ptr, void* self) { of(self).accounted_ += of(self).frame_size_; }
+void Framer::on_frame_end(wslay_event_context_ptr, void* self) {
+  of(self).accounted_ += of(self).frame_size_;
+}
 
 }  // namespace wallet_sync

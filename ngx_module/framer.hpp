@@ -1,17 +1,17 @@
 // Websocket framing (RFC 6455) by wslay, for a connection that has bytes in progress.
 //
-// wslay's contexts hold two buffers of 4 KiB, far more than an idle socket may take. So a socket has a Framer only
-// while a frame or a message is incomplete or something waits to be sent; at_rest() says when it can be let go.
+// wslay's contexts hold two buffers of 4 KiB, far more than an idle socket may take. So a socket has a Framer
+// only while a frame or a message is incomplete or something waits to be sent; at_rest() says when it can be
+// let go.
 #pragma once
 
 #include <sys/types.h>
+#include <wslay/wslay.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-
-#include <wslay/wslay.h>
 
 namespace wallet_sync {
 
@@ -51,11 +51,12 @@ class Framer {
 
  private:
   explicit Framer(Transport& transport) : transport_(transport) {}
-  static ssize_t on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int flags, void* self);
-  static ssize_t on_send(wslay_event_context_ptr context, const std::uint8_t* from, std::size_t size, int flags,
+  static ssize_t on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int flags,
                          void* self);
-  static void on_frame_start(wslay_event_context_ptr context, const wslay_event_on_frame_recv_start_arg* frame,
-                             void* self);
+  static ssize_t on_send(wslay_event_context_ptr context, const std::uint8_t* from, std::size_t size,
+                         int flags, void* self);
+  static void on_frame_start(wslay_event_context_ptr context,
+                             const wslay_event_on_frame_recv_start_arg* frame, void* self);
   static void on_frame_end(wslay_event_context_ptr context, void* self);
 
   Transport& transport_;

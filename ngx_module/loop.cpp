@@ -14,7 +14,9 @@ NgxTimer::NgxTimer(TimerKind kind, ngx_log_t* log, std::function<void()> on_expi
   event_.cancelable = kind == TimerKind::background ? 1 : 0;
 }
 
-void NgxTimer::arm(std::int64_t milliseconds) { ngx_add_timer(&event_, static_cast<ngx_msec_t>(milliseconds)); }
+void NgxTimer::arm(std::int64_t milliseconds) {
+  ngx_add_timer(&event_, static_cast<ngx_msec_t>(milliseconds));
+}
 
 void NgxTimer::disarm() {
   if (event_.timer_set != 0) {

@@ -1,4 +1,5 @@
-// redis/event_loop.hpp on nginx' event loop: timers, the end of a turn, and hiredis contexts as nginx connections.
+// redis/event_loop.hpp on nginx' event loop: timers, the end of a turn, and hiredis contexts as nginx
+// connections.
 #pragma once
 
 #include <functional>

@@ -207,6 +207,7 @@ Task<bool> CurlMailer::send_verification(std::string address, std::string token)
   }
   ngx_log_error(NGX_LOG_ERR, log_, 0, "wallet_sync: %s did not take a mail: %s", settings_.server.c_str(),
                 failure.c_str());
+  metrics_.count(Failure::mail);
   co_return false;
 }
 

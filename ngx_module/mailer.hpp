@@ -8,6 +8,7 @@
 
 #include "mail.hpp"
 #include "mail_settings.hpp"
+#include "metrics.hpp"
 #include "services.hpp"
 #include "thread_jobs.hpp"
 
@@ -38,14 +39,15 @@ using MailQueue = ThreadJobs<Delivery>;
 
 class CurlMailer final : public Mailer {
  public:
-  CurlMailer(MailQueue& queue, const MailSettings& settings, ngx_log_t* log)
-      : queue_(queue), settings_(settings), log_(log) {}
+  CurlMailer(MailQueue& queue, const MailSettings& settings, Metrics& metrics, ngx_log_t* log)
+      : queue_(queue), settings_(settings), metrics_(metrics), log_(log) {}
 
   Task<bool> send_verification(std::string address, std::string token) override;
 
  private:
   MailQueue& queue_;
   const MailSettings& settings_;
+  Metrics& metrics_;
   ngx_log_t* log_;
 };
 

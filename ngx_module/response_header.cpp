@@ -51,7 +51,8 @@ bool accepts_html(ngx_http_request_t* r) {
 bool set_headers(ngx_http_request_t* r, const Response& response) {
   if (response.status == 101) {
     r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
-    r->headers_out.status_line = to_ngx("101 Switching Protocols");  // nginx has none; it adds Connection: upgrade
+    r->headers_out.status_line =
+        to_ngx("101 Switching Protocols");  // nginx has none; it adds Connection: upgrade
     return add_header(r, "Upgrade", "websocket") != nullptr &&
            add_header(r, "Sec-WebSocket-Accept", response.websocket_accept) != nullptr;
   }

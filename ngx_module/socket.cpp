@@ -192,8 +192,8 @@ void Socket::pump() {
   }
 }
 
-// Everything is said. What the client still sends is read and thrown away for a while: closing with unread data
-// would reset the connection, and the client might never see our close frame.
+// Everything is said. What the client still sends is read and thrown away for a while: closing with unread
+// data would reset the connection, and the client might never see our close frame.
 void Socket::linger() {
   framer_.reset();
   early_.reset();

@@ -1,9 +1,10 @@
-// One websocket: first a place among its account's sockets, then a connection that nginx has handed over to us.
+// One websocket: first a place among its account's sockets, then a connection that nginx has handed over to
+// us.
 //
 //   reserved ──attach──▶ open ──▶ closing (our close frame is out) ──▶ lingering (ours to close) ──▶ gone
 //
-// Of the HTTP request nothing is left but nginx' connection and its small pool. Only the newest sequence matters to
-// a client, so what waits to be told is one number, however slow the reader is.
+// Of the HTTP request nothing is left but nginx' connection and its small pool. Only the newest sequence
+// matters to a client, so what waits to be told is one number, however slow the reader is.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,8 @@ class Socket final : private Framer::Transport {
 
   // What the account looked like when the token was checked.
   void stand_at(const Standing& standing);
-  // Takes the connection over, the request being gone; `early` is what the client sent along with the handshake.
+  // Takes the connection over, the request being gone; `early` is what the client sent along with the
+  // handshake.
   void attach(ngx_connection_t* connection, const SocketSettings& settings, std::string early);
   Socket* next() const { return next_; }
   bool open() const { return connection_ != nullptr && state_ == State::open; }

@@ -25,7 +25,8 @@ char* set_time(ngx_conf_t* cf, std::optional<ngx_msec_t>& value, const char* dir
 }  // namespace
 
 char* ngx_http_wallet_sync_ping_interval(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  return set_time(cf, static_cast<LocationConf*>(conf)->ping_interval, "wallet_sync_ping_interval", false, "60s");
+  return set_time(cf, static_cast<LocationConf*>(conf)->ping_interval, "wallet_sync_ping_interval", false,
+                  "60s");
 }
 
 char* ngx_http_wallet_sync_drain_time(ngx_conf_t* cf, ngx_command_t*, void* conf) {
@@ -40,9 +41,10 @@ char* ngx_http_wallet_sync_max_sockets_per_account(ngx_conf_t* cf, ngx_command_t
   auto* words = static_cast<ngx_str_t*>(cf->args->elts);
   const ngx_int_t number = ngx_atoi(words[1].data, words[1].len);
   if (number < 1) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_max_sockets_per_account: invalid number \"%V\"; write a number above 0, such as 32",
-                       &words[1]);
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_max_sockets_per_account: invalid number \"%V\"; write a number above 0, such as 32",
+        &words[1]);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   limit = static_cast<std::size_t>(number);

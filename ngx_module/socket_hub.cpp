@@ -71,8 +71,8 @@ void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const 
   static_cast<Place&>(place).release().attach(connection, settings, std::move(early));
 }
 
-// The oldest gives way: a device that comes back after its network broke must not be kept out by the remains of
-// its own former connections.
+// The oldest gives way: a device that comes back after its network broke must not be kept out by the remains
+// of its own former connections.
 void SocketHub::opened(Socket& socket) {
   ++open_;
   if (draining_) {
@@ -141,8 +141,8 @@ void SocketHub::start_catch_up() {
   }
 }
 
-// Reads where every account with sockets here stands, and tells those that are behind. False: Redis did not answer;
-// it is tried again.
+// Reads where every account with sockets here stands, and tells those that are behind. False: Redis did not
+// answer; it is tried again.
 Task<bool> SocketHub::catch_up() {
   std::vector<AccountId> accounts;
   accounts.reserve(groups_.size());
@@ -183,7 +183,8 @@ void SocketHub::drain() {
 }
 
 void SocketHub::drain_some() {
-  const std::int64_t left = static_cast<std::int64_t>(drain_until_) - static_cast<std::int64_t>(ngx_current_msec);
+  const std::int64_t left =
+      static_cast<std::int64_t>(drain_until_) - static_cast<std::int64_t>(ngx_current_msec);
   const auto open = static_cast<std::int64_t>(open_);
   const std::int64_t pause = open > 0 ? std::max(left / open, kDrainTickMs) : kDrainTickMs;
   const auto due = static_cast<std::size_t>(left > pause ? open * pause / left : open);

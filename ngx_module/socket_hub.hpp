@@ -35,8 +35,8 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   static void adopt(PendingSocket& place, ngx_connection_t* connection, const SocketSettings& settings,
                     std::string early);
 
-  // The worker quits: the open sockets are closed one after the other, over the time that the settings give, so
-  // that their clients do not all come back in the same second.
+  // The worker quits: the open sockets are closed one after the other, over the time that the settings give,
+  // so that their clients do not all come back in the same second.
   void drain();
 
   std::size_t open() const { return open_; }

@@ -36,7 +36,7 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
     curl_.emplace();
   }
   for (const MailSettings& mail : conf.mails) {
-    mailers_.push_back(std::make_unique<CurlMailer>(mail_queue_, mail, cycle->log));
+    mailers_.push_back(std::make_unique<CurlMailer>(mail_queue_, mail, metrics_, cycle->log));
   }
 }
 

@@ -207,7 +207,7 @@ void Connection::land(Flight& flight) {
     post();
   } else if (flight.purpose == Purpose::greeting && reason_.empty() && !flight.replies.empty() &&
              flight.replies.front().is_error()) {
-    reason_ = flight.replies.front().text;  // a full server says so and hangs up
+    reason_ = flight.replies.front().text;  // a full server may say so before it hangs up
   } else if (flight.purpose == Purpose::told && !flight.lost && flight.replies.front().is_error()) {
     reason_ = flight.replies.front().text;
     post();

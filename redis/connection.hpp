@@ -4,8 +4,8 @@
 //        └───────────────────┴──────────────────────────────────────▲
 //
 // Ready means that PING succeeded (a server that loads its data set accepts nearly everything else) and that
-// the server is a master. Every command has a deadline; one that is missed ends the connection, and with it all
-// commands that wait: what they did is unknown to us then.
+// the server is a master. Every command has a deadline; one that is missed ends the connection, and with it
+// all commands that wait: what they did is unknown to us then.
 #pragma once
 
 #include <coroutine>
@@ -29,8 +29,8 @@ namespace wallet_sync {
 class Connection;
 struct Flight;
 
-// Commands on their way: awaiting it gives one reply for each, in order, or StoreError::unavailable if not all
-// came (then any of them may have run). Destroying it forgets the replies; the commands run all the same.
+// Commands on their way: awaiting it gives one reply for each, in order, or StoreError::unavailable if not
+// all came (then any of them may have run). Destroying it forgets the replies; the commands run all the same.
 class RoundTrip : private Posted {
  public:
   RoundTrip(Connection& connection, const Commands& commands);
@@ -83,7 +83,8 @@ class Connection : private Posted {
   RoundTrip send(const Commands& commands) { return {*this, commands}; }
   // Sends a command whose reply nobody waits for; an error reply ends the connection.
   void tell(const Command& command);
-  // SUBSCRIBE and UNSUBSCRIBE: confirmations and messages come to Owner::on_push. Nothing else may be sent then.
+  // SUBSCRIBE and UNSUBSCRIBE: confirmations and messages come to Owner::on_push. Nothing else may be sent
+  // then.
   void push_command(const Command& command);
   // Ends it now, e.g. because of an error reply that says the server is not what we need.
   void lose(std::string reason);
@@ -121,7 +122,7 @@ class Connection : private Posted {
   bool was_ready_ = false;
   bool timed_out_ = false;
   std::string reason_;
-  std::list<Flight> flights_;  // oldest first
+  std::list<Flight> flights_;   // oldest first
   std::deque<Reply> pushes_;    // not yet passed on
   std::int64_t connect_by_ms_;  // until then it has to be ready
   std::unique_ptr<Timer> deadline_;

@@ -1,7 +1,8 @@
-// The event loop that redis/ runs on, as little of it as is needed: nginx' in a worker, libevent's in the tests.
+// The event loop that redis/ runs on, as little of it as is needed: nginx' in a worker, libevent's in the
+// tests.
 //
-// Nothing here resumes a coroutine from inside a hiredis callback: callbacks note what happened and post; what
-// is posted runs later in the same turn. So no connection is ever freed under hiredis' feet.
+// Nothing here resumes a coroutine from inside a hiredis callback: callbacks note what happened and post;
+// what is posted runs later in the same turn. So no connection is ever freed under hiredis' feet.
 #pragma once
 
 #include <cstdint>

@@ -8,8 +8,8 @@
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
 //   <prefix>:next-user-id      integer  INCR
 //
-// {acct} is the account id in hex. The braces are a Redis Cluster hash tag: all keys of an account live in one
-// slot, so a transaction on them works on a cluster.
+// {acct} is the account id in hex. The braces are a Redis Cluster hash tag: all keys of an account live in
+// one slot, so a transaction on them works on a cluster.
 #pragma once
 
 #include <string>
@@ -25,24 +25,32 @@ class Keyspace {
  public:
   explicit Keyspace(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  std::string account(const AccountId& id) const { return prefix_ + ":{" + id.hex() + "}"; }
-  std::string wallet(const AccountId& id) const { return account(id) + ":wallet"; }
-  std::string tokens(const AccountId& id) const { return account(id) + ":tokens"; }
-  std::string failures(const AccountId& id) const { return account(id) + ":failures"; }
-  std::string events(const AccountId& id) const { return events_of(id.hex()); }
+  std::string account(const AccountId& id) const { return key(id.view(), ""); }
+  std::string wallet(const AccountId& id) const { return key(id.view(), ":wallet"); }
+  std::string tokens(const AccountId& id) const { return key(id.view(), ":tokens"); }
+  std::string failures(const AccountId& id) const { return key(id.view(), ":failures"); }
+  std::string events(const AccountId& id) const { return key(id.view(), kEvents); }
+
   // The same for an account's hex digits, and back: empty if it is no such channel.
-  std::string events_of(std::string_view account) const {
-    return prefix_ + ":{" + std::string(account) + "}:events";
-  }
+  std::string events_of(std::string_view account) const { return key(account, kEvents); }
   std::string_view account_of_events(std::string_view channel) const {
     const std::size_t before = prefix_.size() + 2;
-    constexpr std::size_t kAccountDigits = 24;
-    return channel.size() > before + kAccountDigits ? channel.substr(before, kAccountDigits) : std::string_view();
+    return channel.size() > before + AccountId::kDigits ? channel.substr(before, AccountId::kDigits)
+                                                        : std::string_view();
   }
   std::string heartbeat() const { return prefix_ + ":heartbeat"; }
   std::string next_user_id() const { return prefix_ + ":next-user-id"; }
 
  private:
+  static constexpr std::string_view kEvents = ":events";
+
+  std::string key(std::string_view account, std::string_view suffix) const {
+    std::string text;
+    text.reserve(prefix_.size() + account.size() + suffix.size() + 3);
+    text.append(prefix_).append(":{").append(account).append("}").append(suffix);
+    return text;
+  }
+
   std::string prefix_;
 };
 

@@ -12,7 +12,9 @@ class Link::Arrival : private Posted {
       link_.arrivals_.remove(this);
     }
   }
-  bool await_ready() const noexcept { return link_.known_down_ || (link_.connection_ && link_.connection_->ready()); }
+  bool await_ready() const noexcept {
+    return link_.known_down_ || (link_.connection_ && link_.connection_->ready());
+  }
   void await_suspend(std::coroutine_handle<> caller) {
     caller_ = caller;
     queued_ = true;

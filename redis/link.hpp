@@ -21,13 +21,13 @@ class Link : public Connection::Owner {
   Link(EventLoop& loop, const Server& server, Monitor& monitor);
   ~Link();
 
-  // One reply for each command; an error reply is a reply. While the first attempt to connect (or the one right
-  // after a loss) is under way the request waits for it, no longer than connect_timeout; when Redis is known to
-  // be down it fails at once.
+  // One reply for each command; an error reply is a reply. While the first attempt to connect (or the one
+  // right after a loss) is under way the request waits for it, no longer than connect_timeout; when Redis is
+  // known to be down it fails at once.
   Task<Result<Replies>> request(Commands commands);
 
-  // For replies to others' commands: an error that says the server is no master any more ends the link, too. It
-  // would go on reading from a replica otherwise.
+  // For replies to others' commands: an error that says the server is no master any more ends the link, too.
+  // It would go on reading from a replica otherwise.
   void doubt(const Reply& reply);
 
   // The last attempt to connect failed.

@@ -1,5 +1,5 @@
-// Connections for transactions. WATCH belongs to a connection, so a transaction has one to itself from WATCH to
-// EXEC: it leases it. A lease that is not released clean closes its connection.
+// Connections for transactions. WATCH belongs to a connection, so a transaction has one to itself from WATCH
+// to EXEC: it leases it. A lease that is not released clean closes its connection.
 #pragma once
 
 #include <coroutine>
@@ -40,8 +40,8 @@ class Pool : public Connection::Owner {
   ~Pool();
 
   class Waiter;
-  // Waits for a connection, at most command_timeout; StoreError::unavailable when there is none by then, or at
-  // once when Redis is known to be down.
+  // Waits for a connection, at most command_timeout; StoreError::unavailable when there is none by then, or
+  // at once when Redis is known to be down.
   Waiter lease();
 
   std::size_t leased() const { return leased_; }

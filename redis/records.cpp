@@ -42,13 +42,13 @@ std::optional<Sequence> read_sequence(const Reply& reply) {
   return static_cast<Sequence>(*sequence);
 }
 
-bool read_wallet(const Reply& reply, std::optional<Wallet>& wallet) {
+bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {
   const auto sequence = read_sequence(reply);
   if (!sequence || !reply.is_array(3)) {
     return false;
   }
   if (*sequence > 0) {
-    wallet = Wallet{*sequence, reply.elements[2].text, reply.elements[1].text};
+    wallet = Wallet{*sequence, std::move(reply.elements[2].text), std::move(reply.elements[1].text)};
   }
   return true;
 }

@@ -24,11 +24,12 @@ struct TokenRecord {
 // The state of a token given the reply to HGET on its digest.
 TokenState token_state(const Reply& record, UnixTime now);
 
-// The reply to HMGET sequence hmac wallet. False: not something we wrote. No wallet: `wallet` stays empty.
-bool read_wallet(const Reply& reply, std::optional<Wallet>& wallet);
+// The reply to HMGET sequence hmac wallet, whose texts are taken over. False: not something we wrote. No
+// wallet: `wallet` stays empty.
+bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet);
 
-// The reply to an HMGET that begins with the wallet's sequence: 0 if there is no wallet; nullopt: not something
-// we wrote.
+// The reply to an HMGET that begins with the wallet's sequence: 0 if there is no wallet; nullopt: not
+// something we wrote.
 std::optional<Sequence> read_sequence(const Reply& reply);
 
 }  // namespace wallet_sync

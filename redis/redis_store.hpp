@@ -1,5 +1,5 @@
-// The store on Redis. One of it per worker and server; see keyspace.hpp for what is kept, transaction.hpp for how
-// it is changed.
+// The store on Redis. One of it per worker and server; see keyspace.hpp for what is kept, transaction.hpp for
+// how it is changed.
 #pragma once
 
 #include "event_loop.hpp"
@@ -45,7 +45,8 @@ class RedisStore : public Store {
  private:
   // Commands outside transactions: one round trip on the shared link, an error reply is a failure.
   Task<Result<Replies>> ask(Commands commands);
-  Command write_wallet(const AccountId& id, const Wallet& wallet, const std::string& write, UnixTime now) const;
+  Command write_wallet(const AccountId& id, const Wallet& wallet, const std::string& write,
+                       UnixTime now) const;
   std::string next_write_id();
 
   Server server_;

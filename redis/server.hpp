@@ -16,7 +16,7 @@ struct Server {
   std::string password;
   int database = 0;
 
-  std::size_t pool = 16;  // connections for transactions, per worker
+  std::size_t pool = 64;  // connections for transactions, per worker
   std::int64_t connect_timeout_ms = 1000;
   std::int64_t command_timeout_ms = 2000;
   std::string key_prefix = "wsync";

@@ -46,8 +46,8 @@ Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
   co_return state;
 }
 
-// MULTI keeps the three together: a counter without an expiry would lock the account for good. EXPIRE … NX is of
-// Redis 7.
+// MULTI keeps the three together: a counter without an expiry would lock the account for good. EXPIRE … NX is
+// of Redis 7.
 Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uint32_t window) {
   const std::string key = keys_.failures(id);
   Commands commands;
@@ -69,8 +69,8 @@ Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uin
 }
 
 // The salt is random and ours alone: finding it there after a lost reply means that our EXEC ran.
-Task<Result<bool>> RedisStore::create_account(AccountId id, Account account, std::optional<Verification> pending,
-                                              UnixTime now) {
+Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
+                                              std::optional<Verification> pending, UnixTime now) {
   // Not of the account's slot, hence before WATCH. A number drawn in vain is a gap, no harm.
   Commands draw;
   draw.emplace_back("INCR", keys_.next_user_id());
@@ -93,11 +93,11 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account, std
     }
     Command write("HSET", keys_.account(id), "email", account.email, "user-id", account.id, "password-key",
                   account.password.key, "password-salt", account.password.salt, "client-salt-seed",
-                  account.client_salt_seed, "verified", account.verified ? kYes : kNo, "created", now, "updated", now);
+                  account.client_salt_seed, "verified", account.verified ? kYes : kNo, "created", now,
+                  "updated", now);
     if (pending) {
-      for (const std::string& argument :
-           {std::string("verify-token"), pending->digest, std::string("verify-expires"),
-            std::to_string(pending->expires)}) {
+      for (const std::string& argument : {std::string("verify-token"), pending->digest,
+                                          std::string("verify-expires"), std::to_string(pending->expires)}) {
         write.add(argument);
       }
     }
@@ -141,16 +141,18 @@ Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
       return Decision<bool>{false, {}};
     }
     Decision<bool> accepted{true, {}};
-    accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kYes, "verified-by", digest, "updated", now);
+    accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kYes, "verified-by", digest,
+                                 "updated", now);
     accepted.writes.emplace_back("HDEL", keys_.account(id), "verify-token", "verify-expires", "resent");
     return accepted;
   };
   co_return co_await transactions_.run<bool>(std::move(look), decide);
 }
 
-// The interval counts from one renewal to the next, so the first mail that got lost can be asked for again at once.
-Task<Result<ResendOutcome>> RedisStore::renew_verification(AccountId id, Verification pending, std::uint32_t interval,
-                                                           UnixTime now) {
+// The interval counts from one renewal to the next, so the first mail that got lost can be asked for again at
+// once.
+Task<Result<ResendOutcome>> RedisStore::renew_verification(AccountId id, Verification pending,
+                                                           std::uint32_t interval, UnixTime now) {
   Commands look;
   look.emplace_back("WATCH", keys_.account(id));
   look.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token");

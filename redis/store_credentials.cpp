@@ -1,5 +1,5 @@
-// What a right password allows: a token, or another password. The KDF ran before WATCH, so both transactions make
-// sure that the account's key is still the one the password was checked against.
+// What a right password allows: a token, or another password. The KDF ran before WATCH, so both transactions
+// make sure that the account's key is still the one the password was checked against.
 #include <vector>
 
 #include "records.hpp"
@@ -11,7 +11,8 @@ namespace {
 enum class Verdict { same, changed, locked, nonsense };
 
 // `account` is the reply to HMGET password-key password-salt verified, `failures` the one to GET failures.
-Verdict judge(const Reply& account, const Reply& failures, const PasswordHash& checked, const LoginLimit& limit) {
+Verdict judge(const Reply& account, const Reply& failures, const PasswordHash& checked,
+              const LoginLimit& limit) {
   if (!account.is_array(3)) {
     return Verdict::nonsense;
   }
@@ -83,8 +84,8 @@ Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash che
   co_return co_await transactions_.run<LoginOutcome>(std::move(look), decide);
 }
 
-// The password, the salt seed, the wallet and every token in one MULTI. Whoever holds an old token, or checked the
-// old password a moment ago, watches one of these keys and finds it changed.
+// The password, the salt seed, the wallet and every token in one MULTI. Whoever holds an old token, or
+// checked the old password a moment ago, watches one of these keys and finds it changed.
 Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordChange change, LoginLimit limit,
                                                         UnixTime now) {
   Commands look;
@@ -115,8 +116,9 @@ Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordCh
       return Decision<ChangeOutcome>{ChangeOutcome::wallet_missing_in_request, {}};
     }
     Decision<ChangeOutcome> accepted{ChangeOutcome::changed, {}};
-    accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", change.replacement.key, "password-salt",
-                                 change.replacement.salt, "client-salt-seed", change.client_salt_seed, "updated", now);
+    accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", change.replacement.key,
+                                 "password-salt", change.replacement.salt, "client-salt-seed",
+                                 change.client_salt_seed, "updated", now);
     if (change.wallet) {
       accepted.writes.push_back(write_wallet(id, *change.wallet, write, now));
     }

@@ -5,7 +5,8 @@
 namespace wallet_sync {
 namespace {
 
-// `wallet` is the reply to HMGET sequence, `salt` the one to HGET password-salt: a password change draws a new one.
+// `wallet` is the reply to HMGET sequence, `salt` the one to HGET password-salt: a password change draws a
+// new one.
 std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
   const auto sequence = read_sequence(wallet);
   if (!sequence) {
@@ -16,7 +17,8 @@ std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
 
 }  // namespace
 
-// The token is read last: if it is valid then, the password that was read before is the one it was issued for.
+// The token is read last: if it is valid then, the password that was read before is the one it was issued
+// for.
 Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
   const AccountId id = token.account();
   Commands commands;

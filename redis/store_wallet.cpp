@@ -32,6 +32,7 @@ Task<Result<Replies>> RedisStore::ask(Commands commands) {
 Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
   const AccountId id = token.account();
   Commands commands;
+  commands.reserve(2);
   commands.emplace_back("HMGET", keys_.wallet(id), "sequence", "hmac", "wallet");
   commands.emplace_back("HGET", keys_.tokens(id), token.digest());
   auto replies = co_await ask(std::move(commands));
@@ -40,7 +41,7 @@ Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
   }
   WalletView view;
   view.token = token_state((*replies)[1], now);
-  if (!read_wallet((*replies)[0], view.wallet)) {
+  if (!read_wallet(std::move((*replies)[0]), view.wallet)) {
     co_return transactions_.failed(StoreError::internal);
   }
   co_return view;
@@ -51,6 +52,7 @@ Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
 Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, UnixTime now) {
   const AccountId id = token.account();
   Commands look;
+  look.reserve(3);
   look.emplace_back("WATCH", keys_.wallet(id), keys_.tokens(id));
   look.emplace_back("HGET", keys_.tokens(id), token.digest());
   look.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");

@@ -1,10 +1,11 @@
 // The connection on which a worker hears of what happens to accounts (Redis pub/sub).
 //
-// An account's channel is subscribed while somebody here wants it. Pub/sub keeps nothing for the absent: after the
-// connection was lost and every channel is subscribed again, the listener is told that something may have been
-// missed, and has to look for itself.
+// An account's channel is subscribed while somebody here wants it. Pub/sub keeps nothing for the absent:
+// after the connection was lost and every channel is subscribed again, the listener is told that something
+// may have been missed, and has to look for itself.
 //
-// A subscribed connection can do nothing but subscribe, so SUBSCRIBE is also the heartbeat that finds a dead peer.
+// A subscribed connection can do nothing but subscribe, so SUBSCRIBE is also the heartbeat that finds a dead
+// peer.
 #pragma once
 
 #include <coroutine>
@@ -33,12 +34,13 @@ class Subscriber : public Connection::Owner {
   };
 
   // Connects with the first channel that is wanted.
-  Subscriber(EventLoop& loop, const Server& server, const Keyspace& keys, Monitor& monitor, Listener& listener);
+  Subscriber(EventLoop& loop, const Server& server, const Keyspace& keys, Monitor& monitor,
+             Listener& listener);
   ~Subscriber();
 
-  // One more who wants the account's events. True once Redis has confirmed the subscription: whatever is published
-  // from then on is heard. False: it is not available, or did not confirm within command_timeout; leave() is due
-  // all the same.
+  // One more who wants the account's events. True once Redis has confirmed the subscription: whatever is
+  // published from then on is heard. False: it is not available, or did not confirm within command_timeout;
+  // leave() is due all the same.
   class Join;
   Join join(const AccountId& account);
   void leave(const AccountId& account);

@@ -1,14 +1,15 @@
 // WATCH → read → decide → MULTI … EXEC, in two round trips, for as many attempts as it takes.
 //
-// A change is described, not driven: what to look at, and a function from what was seen to a decision. The runner
-// owns the connection, so that it may come to put several accounts' changes into one EXEC without any change to
-// the descriptions.
+// A change is described, not driven: what to look at, and a function from what was seen to a decision. The
+// runner owns the connection, so that it may come to put several accounts' changes into one EXEC without any
+// change to the descriptions.
 //
 //   EXEC says      it means                                     then
 //   array          all of it ran                                the decided outcome
 //   nil            a watched key changed since WATCH            look again, decide again
 //   error          nothing ran (EXECABORT, READONLY, OOM, …)    refused
-//   (no answer)    it ran, or not                               look again; decide knows it may be reading its
+//   (no answer)    it ran, or not                               look again; decide knows it may be reading
+//   its
 //                                                               own write
 #pragma once
 
@@ -37,8 +38,8 @@ class Transactions {
   Transactions(Pool& pool, Link& link, Monitor& monitor) : pool_(pool), link_(link), monitor_(monitor) {}
 
   // `look` is WATCH and then the reads; `decide` gets the replies to the reads, none of them an error, and
-  // whether an earlier EXEC of this change lost its reply. It returns a Decision or StoreError::internal if the
-  // data make no sense. What it refers to must outlive the Task.
+  // whether an earlier EXEC of this change lost its reply. It returns a Decision or StoreError::internal if
+  // the data make no sense. What it refers to must outlive the Task.
   template <typename Outcome, typename Decide>
   Task<Result<Outcome>> run(Commands look, Decide decide) {
     monitor_.count(Counter::transactions);
@@ -89,7 +90,8 @@ class Transactions {
 
  private:
   enum class Exec { committed, raced, refused, broken, unknown };
-  static constexpr int kMaxAttempts = 128;  // each means that somebody else's change of this account succeeded
+  static constexpr int kMaxAttempts =
+      128;  // each means that somebody else's change of this account succeeded
   static constexpr int kMaxLostLinks = 2;
 
   // The reads' replies, without WATCH's.

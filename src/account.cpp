@@ -39,16 +39,19 @@ Task<Response> get_client_salt_seed(const Call& call) {
   if (!state->account || state->account->client_salt_seed.empty()) {
     co_return error_response(404, "No match for email");
   }
-  co_return json_response(200, JsonWriter().text("clientSaltSeed", state->account->client_salt_seed).finish());
+  co_return json_response(200,
+                          JsonWriter().text("clientSaltSeed", state->account->client_salt_seed).finish());
 }
 
 Task<Response> verify_account(const Call& call) {
   const auto parameter = query_parameter(call.request.query, "verifyToken");
   if (!parameter || parameter->empty()) {
-    co_return tell_person(call, 400, "There seems to be a problem with this URL: Missing verifyToken parameter");
+    co_return tell_person(call, 400,
+                          "There seems to be a problem with this URL: Missing verifyToken parameter");
   }
   constexpr std::string_view kGone =
-      "The verification token was not found, already used, or expired. If you want to try again, generate a new one "
+      "The verification token was not found, already used, or expired. If you want to try again, generate a "
+      "new one "
       "from your app.";
   const auto token = Token::parse(*parameter);
   if (!token) {
@@ -57,11 +60,13 @@ Task<Response> verify_account(const Call& call) {
   auto verified = co_await call.services.store.verify(*token, call.services.now());
   if (!verified) {
     Response failure = store_failure(verified.error());
-    Response answer = tell_person(call, failure.status, "This does not work right now. Please try again in a moment.");
+    Response answer =
+        tell_person(call, failure.status, "This does not work right now. Please try again in a moment.");
     answer.retry_after = failure.retry_after;
     co_return answer;
   }
-  co_return *verified ? tell_person(call, 200, "Your account has been verified.") : tell_person(call, 403, kGone);
+  co_return *verified ? tell_person(call, 200, "Your account has been verified.")
+                      : tell_person(call, 403, kGone);
 }
 
 }  // namespace wallet_sync

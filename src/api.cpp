@@ -20,11 +20,13 @@ constexpr std::array kWalletFieldsV1 = {FieldSpec{"version", FieldType::integer}
                                         FieldSpec{"sequence", FieldType::sequence}, FieldSpec{"hmac", kText}};
 constexpr std::array kWalletFields = {FieldSpec{"token", kText}, FieldSpec{"encryptedWallet", kText},
                                       FieldSpec{"sequence", FieldType::sequence}, FieldSpec{"hmac", kText}};
-constexpr std::array kPasswordFields = {
-    FieldSpec{"email", kText},           FieldSpec{"oldPassword", kText},
-    FieldSpec{"newPassword", kText},     FieldSpec{"clientSaltSeed", kText},
-    FieldSpec{"encryptedWallet", kText}, FieldSpec{"sequence", FieldType::sequence},
-    FieldSpec{"hmac", kText}};
+constexpr std::array kPasswordFields = {FieldSpec{"email", kText},
+                                        FieldSpec{"oldPassword", kText},
+                                        FieldSpec{"newPassword", kText},
+                                        FieldSpec{"clientSaltSeed", kText},
+                                        FieldSpec{"encryptedWallet", kText},
+                                        FieldSpec{"sequence", FieldType::sequence},
+                                        FieldSpec{"hmac", kText}};
 constexpr std::array kResendFields = {FieldSpec{"email", kText}};
 
 std::optional<Response> require_email_mode(const Settings& settings) {
@@ -168,7 +170,8 @@ Response store_failure(StoreError error) {
 }
 
 Response token_failure(TokenState state) {
-  return state == TokenState::wrong_scope ? error_response(403, "Scope") : error_response(401, "Token Not Found");
+  return state == TokenState::wrong_scope ? error_response(403, "Scope")
+                                          : error_response(401, "Token Not Found");
 }
 
 Response too_many_failures(std::uint32_t seconds_left) {
@@ -183,15 +186,15 @@ std::string request_token(const Request& request) {
   if (auto parameter = query_parameter(request.query, "token"); parameter && !parameter->empty()) {
     return *std::move(parameter);
   }
-  constexpr std::string_view kScheme = "Bearer ";  // RFC 6750 2.1; the scheme's case does not matter (RFC 9110 11.1)
+  constexpr std::string_view kScheme =
+      "Bearer ";  // RFC 6750 2.1; the scheme's case does not matter (RFC 9110 11.1)
   std::string_view header = request.authorization;
   if (header.size() <= kScheme.size()) {
     return {};
   }
   for (std::size_t i = 0; i < kScheme.size(); ++i) {
     char c = header[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) !=
-        (kScheme[i] == 'B' ? 'b' : kScheme[i])) {
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != (kScheme[i] == 'B' ? 'b' : kScheme[i])) {
       return {};
     }
   }

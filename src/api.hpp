@@ -28,7 +28,16 @@ struct Call {
 
 // Stable names of the endpoints, for counting.
 enum class EndpointId {
-  signup, auth, wallet, client_salt_seed, password, verify, verify_resend, websocket, none };
+  signup,
+  auth,
+  wallet,
+  client_salt_seed,
+  password,
+  verify,
+  verify_resend,
+  websocket,
+  none
+};
 inline constexpr std::size_t kEndpointIds = static_cast<std::size_t>(EndpointId::none) + 1;
 std::string_view endpoint_name(EndpointId id);
 

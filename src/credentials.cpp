@@ -11,8 +11,8 @@ Checked refuse(Response refusal) { return {std::nullopt, std::move(refusal)}; }
 }  // namespace
 
 Response wrong_credentials(const Call& call) {
-  return error_response(401, call.api == Api::v1 ? "No match for email and password"
-                                                 : "No match for email and/or password");
+  return error_response(
+      401, call.api == Api::v1 ? "No match for email and password" : "No match for email and/or password");
 }
 
 Task<Checked> check_credentials(const Call& call, Email email, std::string password) {

@@ -1,5 +1,5 @@
-// Memory for coroutine frames. A request makes a handful of them, all of a few sizes, so those that end are kept
-// for the next request. REQUIRES: coroutines run on one thread of the process, the event loop's.
+// Memory for coroutine frames. A request makes a handful of them, all of a few sizes, so those that end are
+// kept for the next request. REQUIRES: coroutines run on one thread of the process, the event loop's.
 #pragma once
 
 #include <array>

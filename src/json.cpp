@@ -149,12 +149,9 @@ struct ObjectParser {
     auto& self = of(context);
     if (!self.known()) return 1;
     switch (self.spec->type) {
-      case FieldType::sequence:
-        return read_integer<std::uint32_t>({text, length}, self.value->number);
-      case FieldType::integer:
-        return read_integer<std::int64_t>({text, length}, self.value->number);
-      case FieldType::text:
-        break;
+      case FieldType::sequence: return read_integer<std::uint32_t>({text, length}, self.value->number);
+      case FieldType::integer: return read_integer<std::int64_t>({text, length}, self.value->number);
+      case FieldType::text: break;
     }
     return 0;
   }

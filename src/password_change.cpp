@@ -39,8 +39,9 @@ Task<Response> change_password(const Call& call) {
     co_return invalid(call, "Invalid or missing 'clientSaltSeed'");
   }
   if (!read_wallet(fields, change.wallet)) {
-    co_return invalid(
-        call, "Fields 'encryptedWallet', 'sequence', and 'hmac' should be all non-empty and non-zero, or all omitted");
+    co_return invalid(call,
+                      "Fields 'encryptedWallet', 'sequence', and 'hmac' should be all non-empty and "
+                      "non-zero, or all omitted");
   }
 
   Checked checked = co_await check_credentials(call, *email, fields.text("oldPassword"));

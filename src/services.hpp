@@ -19,7 +19,9 @@ struct AccountPolicy {
   enum class Mode { open, whitelist, email } mode = Mode::whitelist;
   std::set<std::string, std::less<>> whitelist;  // normalized addresses
 
-  bool admits(const Email& email) const { return mode != Mode::whitelist || whitelist.contains(email.normalized()); }
+  bool admits(const Email& email) const {
+    return mode != Mode::whitelist || whitelist.contains(email.normalized());
+  }
 };
 
 struct Settings {

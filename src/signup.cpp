@@ -57,7 +57,8 @@ Task<Response> signup(const Call& call) {
 
   account.verified = policy.mode != AccountPolicy::Mode::email;
   if (account.verified) {
-    auto created = co_await call.services.store.create_account(id, std::move(account), std::nullopt, call.services.now());
+    auto created = co_await call.services.store.create_account(id, std::move(account), std::nullopt,
+                                                               call.services.now());
     if (!created) {
       co_return store_failure(created.error());
     }
@@ -77,7 +78,7 @@ Task<Response> signup(const Call& call) {
   if (!*created) {
     co_return error_response(409, "Error registering");
   }
-  if (!co_await call.services.mailer->send_verification(email->spelling(), token->text())) {
+  if (!co_await call.services.mailer->send_verification(email->spelling(), std::string(token->text()))) {
     // The address must not stay blocked by an account nobody can verify. Should this fail as well,
     // /verify/resend still gets its owner a link.
     auto removed = co_await call.services.store.remove_unverified(id, pending);
@@ -109,7 +110,7 @@ Task<Response> resend_verification(const Call& call) {
     co_return error_response(401, "No match for email");
   }
   if (*outcome == ResendOutcome::renewed &&
-      !co_await call.services.mailer->send_verification(email->spelling(), token->text())) {
+      !co_await call.services.mailer->send_verification(email->spelling(), std::string(token->text()))) {
     auto forgotten = co_await call.services.store.forget_renewal(id, pending);
     (void)forgotten;
     co_return service_unavailable("The mail could not be sent");

@@ -82,7 +82,13 @@ struct PasswordChange {
   std::optional<Wallet> wallet;
 };
 
-enum class ChangeOutcome { changed, credentials_changed, too_many_failures, bad_sequence, wallet_missing_in_request };
+enum class ChangeOutcome {
+  changed,
+  credentials_changed,
+  too_many_failures,
+  bad_sequence,
+  wallet_missing_in_request
+};
 
 enum class ResendOutcome { renewed, unknown_account, already_verified, too_soon };
 
@@ -97,31 +103,31 @@ class Store {
   virtual Task<Result<FailedLogins>> count_failed_login(AccountId account, std::uint32_t window) = 0;
 
   // false: the address is taken. `account.id` is ignored, a new one is drawn.
-  virtual Task<Result<bool>> create_account(AccountId id, Account account, std::optional<Verification> pending,
-                                              UnixTime now) = 0;
+  virtual Task<Result<bool>> create_account(AccountId id, Account account,
+                                            std::optional<Verification> pending, UnixTime now) = 0;
   // Undoes a create_account whose mail could not be handed over, unless it has been verified meanwhile.
   virtual Task<Result<bool>> remove_unverified(AccountId id, Verification pending) = 0;
 
   // Saves the token if the account's password is still `checked`, in place of the device's former token;
   // forgets failed logins.
-  virtual Task<Result<LoginOutcome>> save_token(AccountId id, PasswordHash checked, NewToken token, LoginLimit limit,
-                                                UnixTime now) = 0;
+  virtual Task<Result<LoginOutcome>> save_token(AccountId id, PasswordHash checked, NewToken token,
+                                                LoginLimit limit, UnixTime now) = 0;
   virtual Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
                                                       UnixTime now) = 0;
 
   virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
   virtual Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) = 0;
 
-  // Of a websocket that wants to open, and of those that are open after events may have been missed: one for each
-  // account, in order.
+  // Of a websocket that wants to open, and of those that are open after events may have been missed: one for
+  // each account, in order.
   virtual Task<Result<Standing>> read_standing(Token token, UnixTime now) = 0;
   virtual Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) = 0;
 
   // true: the account is verified now and the token is used up.
   virtual Task<Result<bool>> verify(Token token, UnixTime now) = 0;
   // Replaces the pending verification, at most once in `interval` seconds.
-  virtual Task<Result<ResendOutcome>> renew_verification(AccountId id, Verification pending, std::uint32_t interval,
-                                                         UnixTime now) = 0;
+  virtual Task<Result<ResendOutcome>> renew_verification(AccountId id, Verification pending,
+                                                         std::uint32_t interval, UnixTime now) = 0;
   // Lets the next renew_verification through at once: the mail of this one could not be handed over.
   virtual Task<Result<bool>> forget_renewal(AccountId id, Verification pending) = 0;
 };

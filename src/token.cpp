@@ -14,13 +14,14 @@ namespace {
 
 constexpr std::size_t kAccountBytes = 12;
 constexpr std::size_t kRandomBytes = 20;
-constexpr std::size_t kTokenDigits = 2 * (kAccountBytes + kRandomBytes);
 
 std::string sha256(std::string_view bytes) {
   std::string digest(32, '\0');
   auto* const out = reinterpret_cast<unsigned char*>(digest.data());
+  // EVP_sha256() would look the algorithm up for each digest.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   // Fails for want of memory only, which ends the process elsewhere too.
-  if (EVP_Digest(bytes.data(), bytes.size(), out, nullptr, EVP_sha256(), nullptr) != 1) std::abort();
+  if (EVP_Digest(bytes.data(), bytes.size(), out, nullptr, algorithm, nullptr) != 1) std::abort();
   return digest;
 }
 
@@ -40,10 +41,10 @@ std::optional<Token> Token::generate(const AccountId& account) {
 }
 
 std::optional<Token> Token::parse(std::string_view text) {
-  if (text.size() != kTokenDigits || !is_lower_hex(text)) return std::nullopt;
-  return Token(std::string(text));
+  if (text.size() != kDigits || !is_lower_hex(text)) return std::nullopt;
+  return Token(text);
 }
 
-std::string Token::digest() const { return to_hex(sha256(text_)); }
+std::string Token::digest() const { return to_hex(sha256(text())); }
 
 }  // namespace wallet_sync

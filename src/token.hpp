@@ -2,10 +2,11 @@
 // request from the token alone.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "email.hpp"
 
@@ -14,33 +15,38 @@ namespace wallet_sync {
 // The first 12 bytes of SHA-256(normalized e-mail) in hex: 24 digits.
 class AccountId {
  public:
+  static constexpr std::size_t kDigits = 24;
   static AccountId of(const Email& email);
-  const std::string& hex() const { return hex_; }
+
+  std::string_view view() const { return {digits_.data(), digits_.size()}; }
+  std::string hex() const { return std::string(view()); }
   bool operator==(const AccountId&) const = default;
 
  private:
   friend class Token;
-  explicit AccountId(std::string hex) : hex_(std::move(hex)) {}
-  std::string hex_;
+  explicit AccountId(std::string_view digits) { digits.copy(digits_.data(), kDigits); }
+  std::array<char, kDigits> digits_{};
 };
 
 // 64 lower-case hex digits: the account's 24 and 40 random ones. Auth tokens and e-mail verification tokens
 // alike.
 class Token {
  public:
+  static constexpr std::size_t kDigits = 64;
+
   // nullopt if there is no randomness.
   static std::optional<Token> generate(const AccountId& account);
   // nullopt unless `text` has the form of a token (exact, case-sensitive): such a token was never issued.
   static std::optional<Token> parse(std::string_view text);
 
-  const std::string& text() const { return text_; }
-  AccountId account() const { return AccountId(text_.substr(0, 24)); }
+  std::string_view text() const { return {digits_.data(), digits_.size()}; }
+  AccountId account() const { return AccountId(text().substr(0, AccountId::kDigits)); }
   // SHA-256 in hex: what is stored, tokens never are.
   std::string digest() const;
 
  private:
-  explicit Token(std::string text) : text_(std::move(text)) {}
-  std::string text_;
+  explicit Token(std::string_view digits) { digits.copy(digits_.data(), kDigits); }
+  std::array<char, kDigits> digits_{};
 };
 
 }  // namespace wallet_sync

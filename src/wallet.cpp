@@ -74,7 +74,8 @@ Task<Response> post_wallet(const Call& call) {
   if (call.fields.text("token").empty()) {
     co_return invalid(call, "Missing 'token'");
   }
-  Wallet wallet{call.fields.sequence("sequence"), call.fields.text("encryptedWallet"), call.fields.text("hmac")};
+  Wallet wallet{call.fields.sequence("sequence"), call.fields.text("encryptedWallet"),
+                call.fields.text("hmac")};
   if (wallet.encrypted.empty()) {
     co_return invalid(call, "Missing 'encryptedWallet'");
   }

@@ -49,8 +49,8 @@ std::optional<Response> refuse_handshake(const UpgradeHeaders& headers) {
     response.upgrade_required = true;
     return response;
   }
-  const auto key = headers.key.find_first_of("\r\n") == std::string_view::npos ? from_base64(headers.key)
-                                                                                : std::nullopt;
+  const auto key =
+      headers.key.find_first_of("\r\n") == std::string_view::npos ? from_base64(headers.key) : std::nullopt;
   if (!key || key->size() != 16) {
     return error_response(400, "Invalid Sec-WebSocket-Key");
   }

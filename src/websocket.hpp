@@ -33,7 +33,8 @@ struct Standing {
   std::string password;   // changes whenever the password does; empty: there is no such account
 };
 
-// A place among the account's sockets, subscribed to its events: what happens from its making on is not missed.
+// A place among the account's sockets, subscribed to its events: what happens from its making on is not
+// missed.
 class PendingSocket {
  public:
   virtual ~PendingSocket() = default;  // gives the place up

@@ -54,7 +54,7 @@ BlockingClient::BlockingClient(const Server& server)
 }
 
 Reply BlockingClient::call(const Command& command) {
-  const std::string wire = command.wire();
+  const std::string_view wire = command.wire();
   redisAppendFormattedCommand(context_.get(), wire.data(), wire.size());
   void* raw = nullptr;
   if (redisGetReply(context_.get(), &raw) != REDIS_OK) {

@@ -258,7 +258,7 @@ void a_connection_that_is_refused_does_not_fail_who_can_wait_for_another(void**)
   auto two = finish(bench.loop, take(bench.pool));
   auto waiting = use(bench.pool);
   waiting.start();
-  assert_true(bench.loop.run_until([&] { return bench.monitor.lines_with("max number of clients") > 0; }));
+  assert_true(bench.loop.run_until([&] { return bench.monitor.lines_with("no connection to Redis") > 0; }));
   one->release();
   two->release();
   assert_true(bench.loop.run_until([&] { return waiting.done(); }));

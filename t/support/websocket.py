@@ -1,0 +1,252 @@
+"""Websocket clients: devices that keep to RFC 6455, by an independent library, and one that says whatever it is told."""
+
+import asyncio
+import base64
+import hashlib
+import os
+import secrets
+import struct
+import threading
+import time
+
+import websockets
+
+from support import raw
+from support.settings import stretched
+from support.wait import until
+
+PATH = "/api/3/websocket"
+KEY = base64.b64encode(b"0123456789abcdef").decode()
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+GOING_AWAY, PROTOCOL_ERROR, INVALID_TEXT, POLICY, TOO_BIG = 1001, 1002, 1007, 1008, 1009
+
+
+def accept_of(key):
+    """What the server has to answer (RFC 6455 section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
+
+
+def upgrade(token, method="GET", version="HTTP/1.1", body=b"", headers=(), **changes):
+    """The bytes of an opening handshake. changes: other values of its headers by name with underscores; None: none."""
+    fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": KEY}
+    for name, value in changes.items():
+        assert name.replace("_", "-") in fields
+        fields[name.replace("_", "-")] = value
+    lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
+    target = PATH if token is None else f"{PATH}?token={token}"
+    return raw.request(method, target, body, [*lines, *headers], version)
+
+
+def frame(opcode, payload=b"", fin=True, rsv=0, masked=True, length=None):
+    """A client's frame. length: (bits that announce it, number), where it is not to be what it should be."""
+    size = len(payload)
+    bits, number = length or ((7, size) if size < 126 else (16, size) if size < 65536 else (64, size))
+    head = bytes([fin << 7 | rsv << 4 | opcode])
+    mark = masked << 7
+    head += {7: lambda: bytes([mark | number]), 16: lambda: bytes([mark | 126]) + struct.pack(">H", number),
+             64: lambda: bytes([mark | 127]) + struct.pack(">Q", number)}[bits]()
+    if not masked:
+        return head + payload
+    mask = os.urandom(4)
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+def close_frame(code=None, reason=b""):
+    return frame(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
+
+
+class RawWebsocket(raw.RawConnection):
+    """An open websocket, byte by byte. early: what is sent in one packet with the handshake."""
+
+    def __init__(self, port, token, early=b"", timeout=20, **changes):
+        super().__init__(port, timeout)
+        self.send(upgrade(token, **changes) + early)
+        self.handshake = self.read_head()
+        assert self.handshake.status == 101, self.handshake
+
+    def say(self, opcode, payload=b"", **how):
+        self.send(frame(opcode, payload, **how))
+
+    def hear(self):
+        """(opcode, payload) of the server's next frame, which keeps the rules for servers."""
+        first, second = self._take(2)
+        assert first & 0xF0 == 0x80, "fragmented or reserved bits"
+        assert not second & 0x80, "a server's frames are not masked"
+        size = second
+        if second == 126:
+            size = struct.unpack(">H", self._take(2))[0]
+        return first & 15, self._take(size)
+
+    def alive(self):
+        """The server has taken everything so far and is content with it."""
+        mark = secrets.token_bytes(8)
+        self.say(PING, mark)
+        assert self.hear() == (PONG, mark)
+
+    def hear_close(self):
+        """The code of the close frame that comes next (None without one); behind it the server says no more."""
+        opcode, payload = self.hear()
+        assert opcode == CLOSE, (opcode, payload)
+        assert len(payload) != 1
+        payload[2:].decode()
+        return struct.unpack(">H", payload[:2])[0] if payload else None
+
+    def assert_ended(self):
+        """No further frame: the server has closed the connection."""
+        assert self.read_rest() == b""
+
+    def assert_closed(self, code):
+        assert self.hear_close() == code
+        self.assert_ended()
+
+    @property
+    def local_port(self):
+        return self._socket.getsockname()[1]
+
+
+class _Loop:
+    """An event loop in a thread, for all devices of the run."""
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+
+    def submit(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def run(self, coroutine, seconds=20):
+        return self.submit(coroutine).result(stretched(seconds))
+
+
+_loop = None
+
+
+def _shared_loop():
+    global _loop
+    _loop = _loop or _Loop()
+    return _loop
+
+
+class Device:
+    """A device that stays connected and remembers what it is told: python3-websockets in a thread."""
+
+    def __init__(self, port, token, scheme="ws", **options):
+        self.messages = []
+        self._loop = _shared_loop()
+        options = {"ping_interval": None, "open_timeout": stretched(20), "close_timeout": stretched(20), **options}
+        uri = f"{scheme}://127.0.0.1:{port}{PATH}?token={token}"
+        self.closed_at = None
+        self._link = self._loop.run(self._connect(uri, options))
+        self._reader = self._loop.submit(self._read())
+
+    @staticmethod
+    async def _connect(uri, options):
+        return await websockets.connect(uri, **options)
+
+    async def _read(self):
+        try:
+            async for message in self._link:
+                self.messages.append(message)
+        except websockets.ConnectionClosedError:
+            pass
+        self.closed_at = time.monotonic()
+
+    @property
+    def link(self):
+        return self._link
+
+    @property
+    def told(self):
+        """The sequences it was told, in order."""
+        assert all(message.startswith("wallet-update:") for message in self.messages), self.messages
+        return [int(message.partition(":")[2]) for message in self.messages]
+
+    @property
+    def newest(self):
+        told = self.told
+        return told[-1] if told else None
+
+    @property
+    def open(self):
+        return not self._reader.done() and self._link.open
+
+    @property
+    def local_port(self):
+        return self._link.local_address[1]
+
+    def wait_told(self, sequence, seconds=20):
+        until(lambda: self.newest == sequence or not self.open, f"a device is told of {sequence}", seconds)
+        assert self.newest == sequence, f"it was told {self.messages}, open: {self.open}"
+
+    def wait_closed(self, seconds=20):
+        """The code it was closed with; 1006 if there was no closing handshake."""
+        until(self._reader.done, "a device is disconnected", seconds)
+        self._reader.result()
+        return self._link.close_code
+
+    def alive(self):
+        """After this, everything the server had sent before is in messages."""
+        self._loop.run(self._ping())
+
+    async def _ping(self):
+        await (await self._link.ping())
+
+    def close(self):
+        self._loop.run(self._link.close(), 30)
+        self._reader.result(stretched(20))
+
+
+def plant_token(redis, account=None, device="planted"):
+    """A token written straight into Redis, as a login leaves it: for crowds, where each login would cost a KDF run."""
+    account = account or secrets.token_hex(12)
+    token = account + secrets.token_hex(20)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    redis.cli("HSET", "wsync:{%s}:tokens" % account, digest, f"{int(time.time()) + 86400} * {device}")
+    return token
+
+
+def channels(redis):
+    """The channels somebody listens to, but for the heartbeat."""
+    return sorted(set(redis.cli("PUBSUB", "CHANNELS", "*")) - {b"wsync:heartbeat"})
+
+
+def worker_of(nginx, local_port):
+    """The worker that has the other end of the client's connection."""
+    inode = None
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for row in list(table)[1:]:
+            fields = row.split()
+            ends = [int(end.split(":")[1], 16) for end in fields[1:3]]
+            if ends == [nginx.port, local_port]:
+                inode = fields[9]
+    for pid in nginx.worker_pids():
+        folder = f"/proc/{pid}/fd"
+        for name in os.listdir(folder):
+            try:
+                if os.readlink(f"{folder}/{name}") == f"socket:[{inode}]":
+                    return pid
+            except OSError:
+                continue
+    raise AssertionError("no worker has this connection")
+
+
+def devices_on_workers(server, tokens, count, workers=2):
+    """That many open devices of each token, on at least that many workers; the server listens with reuseport."""
+    devices = [Device(server.port, token) for token in tokens for _ in range(count)]
+    reached = {worker_of(server.nginx, device.local_port) for device in devices}
+    for _ in range(64):
+        if len(reached) >= workers:
+            return devices
+        devices.append(Device(server.port, tokens[0]))
+        reached.add(worker_of(server.nginx, devices[-1].local_port))
+    raise AssertionError("all connections went to one worker")
+
+
+def gauge(port):
+    """How many websockets the metrics show."""
+    from support.api import Http
+
+    for line in Http(port).get("/metrics").body.decode().splitlines():
+        if line.startswith("wallet_sync_websockets "):
+            return int(line.split()[1])
+    raise AssertionError("the metrics do not tell")
