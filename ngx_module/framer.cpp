@@ -22,16 +22,21 @@ std::uint64_t size_of_frame(std::uint64_t payload) {
 
 std::unique_ptr<Framer> Framer::create(Transport& transport) {
   std::unique_ptr<Framer> framer(new Framer(transport));
+  return framer->begin() ? std::move(framer) : nullptr;
+}
+
+bool Framer::begin() {
   wslay_event_callbacks callbacks{};
   callbacks.recv_callback = on_recv;
   callbacks.send_callback = on_send;
   callbacks.on_frame_recv_start_callback = on_frame_start;
   callbacks.on_frame_recv_end_callback = on_frame_end;
-  if (wslay_event_context_server_init(&framer->context_, &callbacks, framer.get()) != 0) {
-    return nullptr;
+  if (wslay_event_context_server_init(&context_, &callbacks, this) != 0) {
+    context_ = nullptr;
+    return false;
   }
-  wslay_event_config_set_max_recv_msg_length(framer->context_, kMaxClientMessage);
-  return framer;
+  wslay_event_config_set_max_recv_msg_length(context_, kMaxClientMessage);
+  return true;
 }
 
 Framer::~Framer() {
@@ -65,7 +70,7 @@ bool Framer::pump() {
     if (wants_write() || wslay_event_want_read(context_) == 0) {
       return true;  // what cannot be written keeps us from reading more
     }
-    if (wslay_event_recv(context_) != 0) {
+    if (wslay_event_recv(context_) != 0 && (failed_ || !refuse())) {
       return false;
     }
     if (!wants_write() && !paused_) {
@@ -76,8 +81,21 @@ bool Framer::pump() {
   return true;
 }
 
+// A frame header that breaks the rules makes wslay give up without a close code; a context of its own sends
+// it.
+bool Framer::refuse() {
+  wslay_event_context_free(context_);
+  if (!begin()) {
+    return false;
+  }
+  queue_close(WSLAY_CODE_PROTOCOL_ERROR, {});
+  wslay_event_shutdown_read(context_);
+  return true;
+}
+
 bool Framer::at_rest() const {
-  return !wants_write() && !in_message_ && received_ == accounted_ && wslay_event_want_read(context_) != 0;
+  return !wants_write() && !in_message_ && received_ == accounted_ && wslay_event_want_read(context_) != 0 &&
+         wslay_event_get_close_sent(context_) == 0;
 }
 
 ssize_t Framer::on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int,
@@ -115,6 +133,8 @@ void Framer::on_frame_start(wslay_event_context_ptr, const wslay_event_on_frame_
   framer.frame_size_ = size_of_frame(frame->payload_length);
   if (!wslay_is_ctrl_frame(frame->opcode)) {
     framer.in_message_ = frame->fin == 0;
+  } else if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1) {
+    framer.queue_close(WSLAY_CODE_PROTOCOL_ERROR, {});  // half a code, which wslay takes for none
   }
 }
 

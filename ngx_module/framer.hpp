@@ -51,6 +51,8 @@ class Framer {
 
  private:
   explicit Framer(Transport& transport) : transport_(transport) {}
+  bool begin();
+  bool refuse();
   static ssize_t on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int flags,
                          void* self);
   static ssize_t on_send(wslay_event_context_ptr context, const std::uint8_t* from, std::size_t size,
@@ -66,6 +68,7 @@ class Framer {
   std::uint64_t frame_size_ = 0;
   bool in_message_ = false;  // a fragmented message is incomplete
   bool paused_ = false;
+  bool failed_ = false;  // the connection, when reading
 };
 
 }  // namespace wallet_sync

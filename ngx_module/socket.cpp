@@ -26,7 +26,7 @@ Socket::~Socket() { hub_.remove(*this); }
 void Socket::stand_at(const Standing& standing) {
   told_ = standing.sequence;
   password_ = fingerprint(standing);
-  if (pending_ == told_) {
+  if (pending_ <= told_) {
     pending_ = 0;
   }
 }
@@ -78,7 +78,7 @@ void Socket::catch_up(const Standing& standing) {
   }
   if (fingerprint(standing) != password_) {
     close(kClosePolicy, "password changed");
-  } else if (standing.sequence != 0 && standing.sequence != (pending_ != 0 ? pending_ : told_)) {
+  } else if (standing.sequence > std::max(pending_, told_)) {  // not if an update has overtaken it
     tell(standing.sequence);
   }
 }
@@ -203,7 +203,13 @@ void Socket::linger() {
   }
   connection_->read->cancelable = 0;
   ngx_add_timer(connection_->read, kCloseTimeout);
-  if (connection_->ssl == nullptr && ngx_shutdown_socket(connection_->fd, NGX_WRITE_SHUTDOWN) == -1) {
+#if (NGX_SSL)
+  if (connection_->ssl != nullptr) {
+    SSL_shutdown(connection_->ssl->connection);  // close_notify; the client's is not waited for any longer than its FIN
+    ngx_ssl_clear_error(connection_->log);
+  }
+#endif
+  if (ngx_shutdown_socket(connection_->fd, NGX_WRITE_SHUTDOWN) == -1) {
     return drop();
   }
   discard();
@@ -232,8 +238,7 @@ bool Socket::need_framer() {
 
 ssize_t Socket::read(std::uint8_t* to, std::size_t size) {
   if (early_) {
-    const std::size_t n = std::min(size, early_->size());
-    std::memcpy(to, early_->data(), n);
+    const std::size_t n = early_->copy(reinterpret_cast<char*>(to), size);
     early_->erase(0, n);
     if (early_->empty()) {
       early_.reset();

@@ -77,6 +77,8 @@ void SocketHub::opened(Socket& socket) {
   ++open_;
   if (draining_) {
     drain_timer_->arm(kDrainTickMs);
+  } else if (ngx_exiting != 0) {
+    drain();  // its handshake was under way when the worker was told to quit, and the idle ones were
   }
   SocketGroup& group = socket.group_;
   if (++group.open <= socket.settings_->max_per_account) {

@@ -16,7 +16,7 @@ namespace wallet_sync {
 
 // One account's sockets here, oldest first. Gone with the last of them.
 struct SocketGroup {
-  explicit SocketGroup(AccountId id) : account(std::move(id)) {}
+  explicit SocketGroup(AccountId id) : account(id) {}
   AccountId account;
   Socket* first = nullptr;
   Socket* last = nullptr;

@@ -8,6 +8,22 @@ bool is_named(const ngx_table_elt_t& header, std::string_view lower_name) {
          ngx_strncasecmp(header.key.data, to_ngx(lower_name).data, lower_name.size()) == 0;
 }
 
+// A header that comes several times is one list (RFC 9110 5.3).
+void add(ngx_pool_t* pool, std::string_view& values, const ngx_table_elt_t& header) {
+  const std::string_view value = to_view(header.value);
+  if (values.empty()) {
+    values = value;
+    return;
+  }
+  auto* joined = static_cast<char*>(ngx_pnalloc(pool, values.size() + 1 + value.size()));
+  if (joined != nullptr) {
+    values.copy(joined, values.size());
+    joined[values.size()] = ',';
+    value.copy(joined + values.size() + 1, value.size());
+    values = {joined, values.size() + 1 + value.size()};
+  }
+}
+
 }  // namespace
 
 UpgradeHeaders upgrade_headers(ngx_http_request_t* r) {
@@ -21,15 +37,14 @@ UpgradeHeaders upgrade_headers(ngx_http_request_t* r) {
     auto* elements = static_cast<ngx_table_elt_t*>(part->elts);
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
       const ngx_table_elt_t& header = elements[i];
-      const std::string_view value = to_view(header.value);
       if (is_named(header, "connection")) {
-        headers.connection = value;
+        add(r->pool, headers.connection, header);
       } else if (is_named(header, "upgrade")) {
-        headers.upgrade = value;
+        add(r->pool, headers.upgrade, header);
       } else if (is_named(header, "sec-websocket-key")) {
-        headers.key = value;
+        add(r->pool, headers.key, header);
       } else if (is_named(header, "sec-websocket-version")) {
-        headers.version = value;
+        add(r->pool, headers.version, header);
       }
     }
   }

@@ -6,7 +6,7 @@
 namespace wallet_sync {
 namespace {
 
-std::unique_ptr<Worker> gWorker;
+std::unique_ptr<Worker> current_worker;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ void LogMonitor::notice(std::string_view line) {
   ngx_log_error(NGX_LOG_NOTICE, log_, 0, "wallet_sync: %V", &text);
 }
 
-Worker* Worker::current() { return gWorker.get(); }
+Worker* Worker::current() { return current_worker.get(); }
 
 Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
     : metrics_(*conf.metrics_zone),
@@ -58,9 +58,9 @@ ngx_int_t ngx_http_wallet_sync_init_process(ngx_cycle_t* cycle) {
   }
   const MainConf* conf = main_conf(cycle);
   if (conf != nullptr && !conf->servers.empty()) {
-    gWorker = std::make_unique<Worker>(cycle, *conf);
+    current_worker = std::make_unique<Worker>(cycle, *conf);
   }
   return NGX_OK;
 }
 
-void ngx_http_wallet_sync_exit_process(ngx_cycle_t*) { gWorker.reset(); }
+void ngx_http_wallet_sync_exit_process(ngx_cycle_t*) { current_worker.reset(); }

@@ -7,8 +7,9 @@
 
 namespace wallet_sync {
 
-RoundTrip::RoundTrip(Connection& connection, const Commands& commands) : Posted(connection.loop_) {
-  flight_ = connection.submit(commands, Connection::Purpose::awaited, this);
+RoundTrip::RoundTrip(Connection& connection, const Commands& commands, std::int64_t deadline_ms)
+    : Posted(connection.loop_) {
+  flight_ = connection.submit(commands, Connection::Purpose::awaited, this, deadline_ms);
   waiting_ = flight_ != nullptr;
   lost_ = !waiting_;
 }
@@ -65,14 +66,16 @@ void Connection::push_command(const Command& command) {
   }
 }
 
-Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip* waiter) {
+Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip* waiter,
+                           std::int64_t deadline_ms) {
   if (context_ == nullptr || (state_ != State::ready && purpose != Purpose::greeting)) {
     return nullptr;
   }
   Flight& flight = flights_.emplace_back(Flight{this, waiter, purpose, 0, 0, false, {}, {}});
   flight.self = std::prev(flights_.end());
-  flight.deadline_ms =
-      purpose == Purpose::greeting ? connect_by_ms_ : loop_.now_ms() + server_.command_timeout_ms;
+  flight.deadline_ms = purpose == Purpose::greeting
+                           ? connect_by_ms_
+                           : std::min(deadline_ms, loop_.now_ms() + server_.command_timeout_ms);
   flight.replies.reserve(commands.size());
   for (const Command& command : commands) {
     const std::string_view wire = command.wire();
@@ -87,7 +90,7 @@ Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip*
     return nullptr;
   }
   if (!deadline_->armed()) {
-    deadline_->arm(server_.command_timeout_ms);
+    deadline_->arm(std::max<std::int64_t>(flight.deadline_ms - loop_.now_ms(), 1));
   }
   return &flight;
 }

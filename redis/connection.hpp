@@ -11,6 +11,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <list>
 #include <memory>
 #include <string>
@@ -29,12 +30,16 @@ namespace wallet_sync {
 class Connection;
 struct Flight;
 
+inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::max();
+
 // Commands on their way: awaiting it gives one reply for each, in order, or StoreError::unavailable if not
 // all came (then any of them may have run). Destroying it forgets the replies; the commands run all the same.
 class RoundTrip : private Posted {
  public:
-  RoundTrip(Connection& connection, const Commands& commands);
+  RoundTrip(Connection& connection, const Commands& commands, std::int64_t deadline_ms);
   ~RoundTrip() override;
+  RoundTrip(const RoundTrip&) = delete;
+  RoundTrip& operator=(const RoundTrip&) = delete;
 
   bool await_ready() const noexcept { return !waiting_; }
   void await_suspend(std::coroutine_handle<> caller) noexcept { caller_ = caller; }
@@ -68,6 +73,8 @@ class Connection : private Posted {
   // Starts to connect.
   Connection(EventLoop& loop, const Server& server, Monitor& monitor, Owner& owner);
   ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   bool ready() const { return state_ == State::ready; }
   bool lost() const { return state_ == State::lost; }
@@ -79,8 +86,11 @@ class Connection : private Posted {
   // It is lost because it did not answer in time: trying again would only take as long again.
   bool timed_out() const { return timed_out_; }
 
-  // Sends the commands in one write.
-  RoundTrip send(const Commands& commands) { return {*this, commands}; }
+  // Sends the commands in one write. They are answered by `deadline_ms` of the loop's clock, or the
+  // connection is lost; nothing has more than command_timeout.
+  RoundTrip send(const Commands& commands, std::int64_t deadline_ms = kNoDeadline) {
+    return {*this, commands, deadline_ms};
+  }
   // Sends a command whose reply nobody waits for; an error reply ends the connection.
   void tell(const Command& command);
   // SUBSCRIBE and UNSUBSCRIBE: confirmations and messages come to Owner::on_push. Nothing else may be sent
@@ -96,7 +106,8 @@ class Connection : private Posted {
 
   enum class Purpose { awaited, greeting, told };
 
-  Flight* submit(const Commands& commands, Purpose purpose, RoundTrip* waiter);
+  Flight* submit(const Commands& commands, Purpose purpose, RoundTrip* waiter,
+                 std::int64_t deadline_ms = kNoDeadline);
   void greet();
   // Empty if the greeting's replies are fine, otherwise what is wrong with the server.
   std::string complaint(const Replies& replies) const;

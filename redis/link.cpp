@@ -12,6 +12,8 @@ class Link::Arrival : private Posted {
       link_.arrivals_.remove(this);
     }
   }
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
   bool await_ready() const noexcept {
     return link_.known_down_ || (link_.connection_ && link_.connection_->ready());
   }

@@ -20,6 +20,8 @@ class Link : public Connection::Owner {
   // Starts to connect.
   Link(EventLoop& loop, const Server& server, Monitor& monitor);
   ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
 
   // One reply for each command; an error reply is a reply. While the first attempt to connect (or the one
   // right after a loss) is under way the request waits for it, no longer than connect_timeout; when Redis is

@@ -40,11 +40,9 @@ bool Pool::Waiter::await_ready() {
 void Pool::Waiter::await_suspend(std::coroutine_handle<> caller) {
   caller_ = caller;
   queued_ = true;
-  deadline_ms_ = pool_.loop_.now_ms() + pool_.server_.command_timeout_ms;
+  deadline_ms_ = std::min(deadline_ms_, pool_.deadline());
   pool_.waiters_.push_back(this);
-  if (!pool_.deadline_->armed()) {
-    pool_.deadline_->arm(pool_.server_.command_timeout_ms);
-  }
+  pool_.watch_deadlines();
   pool_.open_if_needed();
 }
 
@@ -140,16 +138,32 @@ void Pool::fail_waiters() {
   }
 }
 
+// The deadlines are not in the waiters' order: a change that is tried again has less time left than a new
+// one.
+void Pool::watch_deadlines() {
+  std::int64_t first = kNoDeadline;
+  for (const Waiter* waiter : waiters_) {
+    first = std::min(first, waiter->deadline_ms_);
+  }
+  if (first == kNoDeadline) {
+    deadline_->disarm();
+  } else {
+    deadline_->arm(std::max<std::int64_t>(first - loop_.now_ms(), 1));
+  }
+}
+
 void Pool::on_deadline() {
   const std::int64_t now = loop_.now_ms();
-  while (!waiters_.empty() && waiters_.front()->deadline_ms_ <= now) {
-    Waiter* first = waiters_.front();
-    waiters_.pop_front();
-    first->decide(nullptr);
+  for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
+    Waiter* current = *waiter;
+    if (current->deadline_ms_ <= now) {
+      waiter = waiters_.erase(waiter);
+      current->decide(nullptr);
+    } else {
+      ++waiter;
+    }
   }
-  if (!waiters_.empty()) {
-    deadline_->arm(waiters_.front()->deadline_ms_ - now);
-  }
+  watch_deadlines();
 }
 
 }  // namespace wallet_sync

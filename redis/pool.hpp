@@ -22,6 +22,8 @@ class Lease {
   Lease(Lease&& other) noexcept
       : pool_(other.pool_), connection_(std::exchange(other.connection_, nullptr)) {}
   Lease& operator=(Lease&&) = delete;
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
   ~Lease();
 
   Connection& connection() const { return *connection_; }
@@ -38,11 +40,16 @@ class Pool : public Connection::Owner {
   // `link` says whether Redis is known to be down; it must outlive the pool.
   Pool(EventLoop& loop, const Server& server, Monitor& monitor, const Link& link);
   ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
 
   class Waiter;
-  // Waits for a connection, at most command_timeout; StoreError::unavailable when there is none by then, or
-  // at once when Redis is known to be down.
-  Waiter lease();
+  // Waits for a connection until `deadline_ms` of the loop's clock, and no longer than command_timeout;
+  // StoreError::unavailable when there is none by then, or at once when Redis is known to be down.
+  Waiter lease(std::int64_t deadline_ms = kNoDeadline);
+
+  // When an operation that begins now has to be over, by command_timeout.
+  std::int64_t deadline() const { return loop_.now_ms() + server_.command_timeout_ms; }
 
   std::size_t leased() const { return leased_; }
   std::size_t open() const { return connections_.size(); }
@@ -53,6 +60,7 @@ class Pool : public Connection::Owner {
   void open_if_needed();
   void hand_over(Connection& connection);
   void fail_waiters();
+  void watch_deadlines();
   void on_deadline();
   void forget(Connection& connection);
   void on_ready(Connection& connection) override;
@@ -72,8 +80,10 @@ class Pool : public Connection::Owner {
 
 class Pool::Waiter : private Posted {
  public:
-  explicit Waiter(Pool& pool) : Posted(pool.loop_), pool_(pool) {}
+  Waiter(Pool& pool, std::int64_t deadline_ms) : Posted(pool.loop_), pool_(pool), deadline_ms_(deadline_ms) {}
   ~Waiter() override;
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
   bool await_ready();
   void await_suspend(std::coroutine_handle<> caller);
   Result<Lease> await_resume();
@@ -86,10 +96,10 @@ class Pool::Waiter : private Posted {
   Pool& pool_;
   Connection* connection_ = nullptr;  // leased to us, until await_resume passes it on
   bool queued_ = false;
-  std::int64_t deadline_ms_ = 0;
+  std::int64_t deadline_ms_;
   std::coroutine_handle<> caller_;
 };
 
-inline Pool::Waiter Pool::lease() { return Waiter(*this); }
+inline Pool::Waiter Pool::lease(std::int64_t deadline_ms) { return {*this, deadline_ms}; }
 
 }  // namespace wallet_sync

@@ -37,6 +37,8 @@ class Subscriber : public Connection::Owner {
   Subscriber(EventLoop& loop, const Server& server, const Keyspace& keys, Monitor& monitor,
              Listener& listener);
   ~Subscriber();
+  Subscriber(const Subscriber&) = delete;
+  Subscriber& operator=(const Subscriber&) = delete;
 
   // One more who wants the account's events. True once Redis has confirmed the subscription: whatever is
   // published from then on is heard. False: it is not available, or did not confirm within command_timeout;
@@ -85,6 +87,8 @@ class Subscriber::Join : private Posted {
  public:
   Join(Subscriber& subscriber, const AccountId& account);
   ~Join() override;
+  Join(const Join&) = delete;
+  Join& operator=(const Join&) = delete;
   bool await_ready() const;
   void await_suspend(std::coroutine_handle<> caller);
   bool await_resume() const;

@@ -45,12 +45,13 @@ class Transactions {
     monitor_.count(Counter::transactions);
     bool maybe_written = false;
     int lost_links = 0;
+    const std::int64_t deadline = pool_.deadline();  // of all attempts together
     for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-      auto lease = co_await pool_.lease();
+      auto lease = co_await pool_.lease(deadline);
       if (!lease) {
         co_return failed(maybe_written ? StoreError::unknown : lease.error());
       }
-      auto seen = check_look(*lease, co_await lease->connection().send(look));
+      auto seen = check_look(*lease, co_await lease->connection().send(look, deadline));
       if (!seen) {
         // An idle connection may have gone stale; nothing was written with it. One that does not answer in
         // time is no reason to wait as long again.
@@ -68,7 +69,8 @@ class Transactions {
         }
         co_return std::move(decision->outcome);
       }
-      switch (check_exec(*lease, co_await lease->connection().send(framed(std::move(decision->writes))))) {
+      const Commands exec = framed(std::move(decision->writes));
+      switch (check_exec(*lease, co_await lease->connection().send(exec, deadline))) {
         case Exec::committed: lease->release(); co_return std::move(decision->outcome);
         case Exec::refused: co_return failed(maybe_written ? StoreError::unknown : StoreError::refused);
         case Exec::broken: co_return failed(StoreError::internal);
@@ -91,7 +93,7 @@ class Transactions {
  private:
   enum class Exec { committed, raced, refused, broken, unknown };
   static constexpr int kMaxAttempts =
-      128;  // each means that somebody else's change of this account succeeded
+      128;  // each but the last: somebody else's change of this account succeeded
   static constexpr int kMaxLostLinks = 2;
 
   // The reads' replies, without WATCH's.

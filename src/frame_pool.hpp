@@ -49,7 +49,7 @@ class FramePool {
     return nullptr;  // a frame that is used after its end shall be found
 #else
     const std::size_t index = (size - 1) / kStep;
-    return index < kSteps ? &buckets_[index] : nullptr;
+    return index < kSteps ? &buckets[index] : nullptr;
 #endif
   }
 
@@ -59,7 +59,7 @@ class FramePool {
     return frame;
   }
 
-  static inline std::array<Bucket, kSteps> buckets_{};  // zero: nothing is kept yet
+  static inline std::array<Bucket, kSteps> buckets{};  // zero: nothing is kept yet
 };
 
 }  // namespace wallet_sync

@@ -19,9 +19,10 @@ enum class StoreError {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {}            // NOLINT(google-explicit-constructor)
-  Result(StoreError error) : state_(std::in_place_index<1>, error) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(StoreError error) : state_(std::in_place_index<1>, error) {}
 
   explicit operator bool() const { return state_.index() == 0; }
   // REQUIRES: *this holds a value.

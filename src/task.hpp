@@ -26,6 +26,7 @@ class [[nodiscard]] Task {
     void (*on_done)(void*) = nullptr;
     void* argument = nullptr;
 
+    // NOLINTNEXTLINE(misc-new-delete-overloads): the delete is below, sized
     static void* operator new(std::size_t size) { return FramePool::allocate(size); }
     static void operator delete(void* frame, std::size_t size) { FramePool::release(frame, size); }
 

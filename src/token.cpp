@@ -19,9 +19,9 @@ std::string sha256(std::string_view bytes) {
   std::string digest(32, '\0');
   auto* const out = reinterpret_cast<unsigned char*>(digest.data());
   // EVP_sha256() would look the algorithm up for each digest.
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   // Fails for want of memory only, which ends the process elsewhere too.
-  if (EVP_Digest(bytes.data(), bytes.size(), out, nullptr, algorithm, nullptr) != 1) std::abort();
+  if (EVP_Digest(bytes.data(), bytes.size(), out, nullptr, kSha256, nullptr) != 1) std::abort();
   return digest;
 }
 

@@ -29,7 +29,7 @@ Task<Response> conflict(const Call& call, Token token) {
   if (call.api == Api::v3) {
     co_return error_response(409, "Bad sequence number");
   }
-  auto view = co_await call.services.store.get_wallet(std::move(token), call.services.now());
+  auto view = co_await call.services.store.get_wallet(token, call.services.now());
   if (!view) {
     co_return store_failure(view.error());
   }

@@ -44,7 +44,8 @@ def unchanged(server, synced):
 @pytest.mark.smoke
 def test_without_a_wallet_the_password_and_the_seed_are_new_and_all_tokens_dead(server, api):
     email = api.new_account()
-    tokens = [api.login(email, device=device) for device in ("phone", "laptop")] + [Api1(server.port).login(email, device="old")]
+    tokens = [client.login(email, device=device)
+              for client, device in ((api, "phone"), (api, "laptop"), (Api1(server.port), "old"))]
     assert_success(api.change(email), {})
     for token in tokens:
         assert_error(api.get_wallet(token), 401, NO_TOKEN)
@@ -169,8 +170,9 @@ def test_an_invalid_field_is_named(api, synced, unchanged, field, value, error):
 
 
 def test_of_several_bad_fields_the_first_in_the_protocols_order_is_named(api):
-    repairs = [(BAD_EMAIL, {"email": new_email()}), (BAD_OLD, {"oldPassword": PASSWORD}), (BAD_NEW, {"newPassword": PASSWORD}),
-               (SAME, {"newPassword": NEW_PASSWORD}), (BAD_SEED, {"clientSaltSeed": SEED}), (ALL_OR_NONE, {"hmac": "", "sequence": 0})]
+    repairs = [(BAD_EMAIL, {"email": new_email()}), (BAD_OLD, {"oldPassword": PASSWORD}),
+               (BAD_NEW, {"newPassword": PASSWORD}), (SAME, {"newPassword": NEW_PASSWORD}),
+               (BAD_SEED, {"clientSaltSeed": SEED}), (ALL_OR_NONE, {"hmac": "", "sequence": 0})]
     body = {"hmac": "only the hmac"}
     for error, repair in repairs:
         assert_error(api.post(PATH, body), 400, error)

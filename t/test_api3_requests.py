@@ -127,7 +127,8 @@ def test_a_syntax_error_anywhere_wins_over_an_unknown_field(api, value):
 
 
 @pytest.mark.parametrize("name", POSTS)
-@pytest.mark.parametrize("text", ['{"unknown":1}x', '{"unknown":1', '{"unknown":1,}', '{"unknown":1}{}', '{"unknown":1,"a":"\\x"}'])
+@pytest.mark.parametrize("text", ['{"unknown":1}x', '{"unknown":1', '{"unknown":1,}', '{"unknown":1}{}',
+                                  '{"unknown":1,"a":"\\x"}'])
 def test_a_syntax_error_behind_an_unknown_field_wins(api, name, text):
     assert_error(api.post(path_of(name), text), 400, MALFORMED)
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from support.api import Api1, assert_error, state
-from support.api3 import BAD_SEQUENCE, MALFORMED, NO_TOKEN, NO_WALLET, Api3, assert_success, dump, invalid, key_of, state3, unknown
+from support.api3 import (BAD_SEQUENCE, MALFORMED, NO_TOKEN, NO_WALLET, Api3, assert_success, dump, invalid, key_of,
+                          state3, unknown)
 from test_wallet import TEXTS, other_tokens
 
 PATH = "/api/3/wallet"

@@ -74,7 +74,8 @@ def test_a_success_before_the_last_guess_forgets_them(guessing, email):
 def test_any_number_of_successes_is_fine(guessing, email):
     for _ in range(LIMIT + 3):
         assert guessing.api.auth(email).status == 200
-    assert {r.status for r in together([lambda n=n: guessing.api.auth(email, device=str(n)) for n in range(LIMIT + 3)])} == {200}
+    replies = together([lambda n=n: guessing.api.auth(email, device=str(n)) for n in range(LIMIT + 3)])
+    assert {reply.status for reply in replies} == {200}
 
 
 def test_an_unknown_address_is_closed_in_the_same_words(guessing, email):
@@ -298,7 +299,8 @@ def test_it_can_be_switched_off(make_server):
         guessing.forget(email)
 
 
-@pytest.mark.parametrize("arguments", ["", "0 15m", "-1 15m", "many 15m", "3 0", "3 0s", "3 soon", "3 -1s", "off 15m", "on", "3 15m 2"])
+@pytest.mark.parametrize("arguments", ["", "0 15m", "-1 15m", "many 15m", "3 0", "3 0s", "3 soon", "3 -1s", "off 15m", "on",
+                                       "3 15m 2"])
 def test_a_wrong_value_is_refused_by_name(tmp_path, arguments):
     http = f"wallet_sync_redis 127.0.0.1:1; wallet_sync_login_attempts {arguments};"
     fine, text = Nginx(str(tmp_path), http=http).test()

@@ -40,7 +40,8 @@ class Stored:
         _, _, device = self.value.split(b" ", 2)
         self._redis.cli("HSET", self._key, self._field, b"%d %b %b" % (expiry or self.expiry, scope, device))
 
-    def others(self):
+    def siblings(self):
+        """How many tokens the account has."""
         return self._redis.cli("HLEN", self._key)
 
 
@@ -105,7 +106,7 @@ def test_a_new_login_is_a_new_fortnight_and_throws_the_expired_tokens_away(api, 
     for token in (old, other):
         of(token).write(expiry=int(time.time()) - 5)
     new = api.login(email, device="phone")
-    assert of(new).others() == 2
+    assert of(new).siblings() == 2
     for token, error in ((old, (401, NO_TOKEN)), (other, (401, NO_TOKEN)), (alive, (404, NO_WALLET)), (new, (404, NO_WALLET))):
         assert_error(api.get_wallet(token), *error)
     assert of(new).expiry >= time.time() + FORTNIGHT - 60

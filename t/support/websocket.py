@@ -5,13 +5,15 @@ import base64
 import hashlib
 import os
 import secrets
+import socket
 import struct
 import threading
 import time
 
 import websockets
 
-from support import raw
+from support import http2, raw
+from support.api import Http
 from support.settings import stretched
 from support.wait import until
 
@@ -55,7 +57,33 @@ def close_frame(code=None, reason=b""):
     return frame(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
 
 
-class RawWebsocket(raw.RawConnection):
+def server_end(server_port, local_port, host="127.0.0.1"):
+    """(bytes not yet read, inode) of the server's end of a connection, or None: asked of the kernel by sock_diag(7)."""
+    address = socket.inet_aton(host)
+    ends = struct.pack(">HH", server_port, local_port) + address + bytes(12) + address + bytes(12)
+    request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + ends + bytes(4) + b"\xff" * 8
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as kernel:
+        kernel.sendto(struct.pack("=IHHII", 16 + len(request), 20, 1, 0, 0) + request, (0, 0))
+        answer = kernel.recv(4096)
+    if struct.unpack_from("=H", answer, 4)[0] != 20:
+        return None
+    unread, _, _, inode = struct.unpack_from("=IIII", answer, 16 + 4 + 48 + 4)
+    return unread, inode
+
+
+class Link(raw.RawConnection):
+    """A RawConnection that asks the kernel for itself alone, so that sending byte by byte costs little."""
+
+    def _taken(self):
+        end = server_end(self._socket.getpeername()[1], self.local_port)
+        return end is None or end[0] == 0
+
+    @property
+    def local_port(self):
+        return self._socket.getsockname()[1]
+
+
+class RawWebsocket(Link):
     """An open websocket, byte by byte. early: what is sent in one packet with the handshake."""
 
     def __init__(self, port, token, early=b"", timeout=20, **changes):
@@ -98,10 +126,6 @@ class RawWebsocket(raw.RawConnection):
     def assert_closed(self, code):
         assert self.hear_close() == code
         self.assert_ended()
-
-    @property
-    def local_port(self):
-        return self._socket.getsockname()[1]
 
 
 class _Loop:
@@ -197,12 +221,19 @@ class Device:
 
 
 def plant_token(redis, account=None, device="planted"):
-    """A token written straight into Redis, as a login leaves it: for crowds, where each login would cost a KDF run."""
+    """A token written straight into Redis (or by a client of it), as a login leaves it, at the cost of no KDF run."""
     account = account or secrets.token_hex(12)
     token = account + secrets.token_hex(20)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    redis.cli("HSET", "wsync:{%s}:tokens" % account, digest, f"{int(time.time()) + 86400} * {device}")
+    ask = redis if callable(redis) else redis.cli
+    ask("HSET", "wsync:{%s}:tokens" % account, digest, f"{int(time.time()) + 86400} * {device}")
     return token
+
+
+def plant_tokens(redis, count):
+    """Tokens of as many accounts."""
+    with redis.client() as client:
+        return [plant_token(client) for _ in range(count)]
 
 
 def channels(redis):
@@ -212,13 +243,7 @@ def channels(redis):
 
 def worker_of(nginx, local_port):
     """The worker that has the other end of the client's connection."""
-    inode = None
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for row in list(table)[1:]:
-            fields = row.split()
-            ends = [int(end.split(":")[1], 16) for end in fields[1:3]]
-            if ends == [nginx.port, local_port]:
-                inode = fields[9]
+    _, inode = server_end(nginx.port, local_port)
     for pid in nginx.worker_pids():
         folder = f"/proc/{pid}/fd"
         for name in os.listdir(folder):
@@ -244,9 +269,26 @@ def devices_on_workers(server, tokens, count, workers=2):
 
 def gauge(port):
     """How many websockets the metrics show."""
-    from support.api import Http
-
     for line in Http(port).get("/metrics").body.decode().splitlines():
         if line.startswith("wallet_sync_websockets "):
             return int(line.split()[1])
     raise AssertionError("the metrics do not tell")
+
+
+def http2_get(port, path):
+    """(status, body) of a GET over HTTP/2 without TLS."""
+    fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", path.encode()), (b":authority", b"localhost")]
+    block = b"".join(b"\x00" + b"".join(bytes([len(part)]) + part for part in field) for field in fields)
+    with raw.RawConnection(port) as link:
+        link.send(http2.PREFACE + http2.frame(http2.SETTINGS, 0, 0)
+                  + http2.frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 1, block))
+        status = None
+        while True:
+            head = link._take(9)
+            payload = link._take(int.from_bytes(head[:3], "big"))
+            if head[3] == http2.HEADERS:
+                while payload[0] & 0xE0 == 0x20:
+                    payload = payload[1:]
+                status = {0x88: 200, 0x8C: 400}.get(payload[0]) or int(payload[2:5])
+            elif head[3] == http2.DATA:
+                return status, payload

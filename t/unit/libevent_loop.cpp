@@ -19,6 +19,8 @@ class LibeventTimer : public wallet_sync::Timer {
   LibeventTimer(event_base* base, std::function<void()> on_expiry)
       : on_expiry_(std::move(on_expiry)), event_(evtimer_new(base, expire, this)) {}
   ~LibeventTimer() override { event_free(event_); }
+  LibeventTimer(const LibeventTimer&) = delete;
+  LibeventTimer& operator=(const LibeventTimer&) = delete;
   void arm(std::int64_t milliseconds) override {
     const timeval delay = as_timeval(std::max<std::int64_t>(milliseconds, 0));
     evtimer_add(event_, &delay);

@@ -15,6 +15,8 @@ class LibeventLoop : public wallet_sync::EventLoop {
  public:
   LibeventLoop();
   ~LibeventLoop() override;
+  LibeventLoop(const LibeventLoop&) = delete;
+  LibeventLoop& operator=(const LibeventLoop&) = delete;
 
   bool attach(redisAsyncContext* context) override;
   std::unique_ptr<wallet_sync::Timer> new_timer(wallet_sync::TimerKind kind,

@@ -60,7 +60,7 @@ Reply BlockingClient::call(const Command& command) {
   if (redisGetReply(context_.get(), &raw) != REDIS_OK) {
     give_up(std::string("no reply: ") + context_->errstr);
   }
-  const Reply reply = Reply::from(*static_cast<redisReply*>(raw));
+  Reply reply = Reply::from(*static_cast<redisReply*>(raw));
   freeReplyObject(raw);
   return reply;
 }

@@ -66,8 +66,8 @@ void abandon_everywhere(std::function<Task<Result<T>>(RedisStore&)> operation) {
 }
 
 Token held_token() {
-  static const Token token = new_token(account_id());
-  return token;
+  static const Token kToken = new_token(account_id());
+  return kToken;
 }
 
 void a_wallet_write_may_be_abandoned_anywhere(void**) {

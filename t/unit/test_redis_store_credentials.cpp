@@ -234,7 +234,7 @@ void a_password_change_replaces_all_it_says_and_revokes_every_token(void**) {
 
 // Not a byte may differ: neither password, nor seed, nor wallet, nor tokens.
 void a_refused_password_change_changes_nothing_at_all(void**) {
-  struct Row {
+  struct Row {  // NOLINT(clang-analyzer-optin.performance.Padding)
     const char* name;
     Sequence stored;
     PasswordChange change;

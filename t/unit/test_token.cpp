@@ -35,7 +35,7 @@ void a_token_is_64_lower_case_hex_digits_and_carries_its_account(void**) {
 void no_two_tokens_are_the_same(void**) {
   const auto account = account_of("abc@example.com");
   std::set<std::string> seen;
-  for (int i = 0; i < 1000; ++i) assert_true(seen.insert(Token::generate(account)->text()).second);
+  for (int i = 0; i < 1000; ++i) assert_true(seen.emplace(Token::generate(account)->text()).second);
 }
 
 void a_token_is_read_back_as_it_was_given_out(void**) {
