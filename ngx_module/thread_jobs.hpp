@@ -5,6 +5,8 @@
 // the job is forgotten when it has ended.
 #pragma once
 
+#include <openssl/crypto.h>
+
 #include <coroutine>
 #include <list>
 #include <memory>
@@ -62,6 +64,9 @@ class ThreadJobs {
     job.task.handler = [](void* data, ngx_log_t*) {
       Job& mine = *static_cast<Job*>(data);
       mine.outcome.emplace(mine.work());
+      // A worker that ends does not wait for the destructors of its threads: they would meet OpenSSL's own
+      // end.
+      OPENSSL_thread_stop();
     };
     job.task.event.data = &job;
     job.task.event.handler = on_done;

@@ -93,7 +93,7 @@ http {{
         environment = dict(os.environ)
         environment.setdefault("LSAN_OPTIONS", f"print_suppressions=0:suppressions={SUPPRESSIONS}")
         reports = self.path("logs/sanitizer")
-        environment.setdefault("ASAN_OPTIONS", f"detect_leaks=1:log_path={reports}")
+        environment.setdefault("ASAN_OPTIONS", f"detect_leaks=1:fast_unwind_on_malloc=0:log_path={reports}")
         environment.setdefault("UBSAN_OPTIONS", f"print_stacktrace=1:log_path={reports}")
         return environment
 
