@@ -205,8 +205,8 @@ void Socket::linger() {
   ngx_add_timer(connection_->read, kCloseTimeout);
 #if (NGX_SSL)
   if (connection_->ssl != nullptr) {
-    SSL_shutdown(connection_->ssl->connection);  // close_notify; the client's is not waited for any longer than its FIN
-    ngx_ssl_clear_error(connection_->log);
+    SSL_shutdown(connection_->ssl->connection);  // says close_notify
+    ERR_clear_error();
   }
 #endif
   if (ngx_shutdown_socket(connection_->fd, NGX_WRITE_SHUTDOWN) == -1) {

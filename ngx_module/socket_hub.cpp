@@ -75,10 +75,9 @@ void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const 
 // of its own former connections.
 void SocketHub::opened(Socket& socket) {
   ++open_;
-  if (draining_) {
+  if (ngx_exiting != 0) {  // its handshake was under way when the idle connections were told
+    draining_ = true;
     drain_timer_->arm(kDrainTickMs);
-  } else if (ngx_exiting != 0) {
-    drain();  // its handshake was under way when the worker was told to quit, and the idle ones were
   }
   SocketGroup& group = socket.group_;
   if (++group.open <= socket.settings_->max_per_account) {
@@ -98,6 +97,9 @@ void SocketHub::remove(Socket& socket) {
   if (socket.settings_ != nullptr) {
     --open_;
     --group.open;
+    if (open_ == 0) {
+      drain_timer_->disarm();  // a worker that quits waits for it
+    }
   }
   subscriber_.leave(group.account);
   if (group.first == nullptr) {
@@ -189,7 +191,7 @@ void SocketHub::drain_some() {
       static_cast<std::int64_t>(drain_until_) - static_cast<std::int64_t>(ngx_current_msec);
   const auto open = static_cast<std::int64_t>(open_);
   const std::int64_t pause = open > 0 ? std::max(left / open, kDrainTickMs) : kDrainTickMs;
-  const auto due = static_cast<std::size_t>(left > pause ? open * pause / left : open);
+  const auto due = static_cast<std::size_t>(left > pause ? (open * pause + left - 1) / left : open);
   std::vector<Socket*> closing;
   for (const auto& [name, group] : groups_) {
     for (Socket* socket = group->first; socket != nullptr && due > closing.size(); socket = socket->next_) {

@@ -29,8 +29,8 @@ def test_a_reload_says_1001_to_everybody_spread_over_the_drain_time(make_server)
     assert {device.wait_closed(30) for device in devices} == {GOING_AWAY}
     ends = sorted(device.closed_at - began for device in devices)
     assert ends[-1] < stretched(3 + 5)
-    assert ends[-1] - ends[0] > 1.5, "not all in one second"
-    assert ends[len(ends) // 2] - ends[0] > 0.5, "nor nearly all at the end"
+    assert ends[-1] - ends[0] > 1.8, "not all in one second"
+    assert ends[len(ends) // 4] < 2, "nor nearly all at the end"
     server.nginx.wait_gone(old)
     assert gauge(server.port) == 0
     token = plant_token(server.redis)
@@ -45,14 +45,10 @@ def test_sockets_that_wait_for_their_end_are_still_told(make_server):
     token = plant_token(server.redis)
     devices = devices_on_workers(server, [token], 10)
     old = server.nginx.reload(wait_for_old=False)
-    anew = Device(server.port, token)
     assert Api3(server.port).post_wallet(token, 1).status == 200
-    anew.wait_told(1)
     assert {device.wait_closed(30) for device in devices} == {GOING_AWAY}
     assert [1] in [device.told for device in devices]
     server.nginx.wait_gone(old)
-    anew.alive()
-    assert anew.told == [1]
 
 
 def test_quit_says_1001_and_leaves_nothing(make_server):
@@ -234,8 +230,9 @@ def test_thousands_of_sockets_come_and_go_without_a_leak(make_server):
         print(f"resident bytes: {start} at the start, then {after}")
         assert workers == server.nginx.worker_pids()
         if not settings.ASAN:  # its quarantine keeps what is freed
-            assert after[1] - after[0] < 2 << 20, f"it grows: {start}, {after}"
-            assert after[1] - start < 8 << 20, f"it stays large: {start}, {after}"
+            assert after[1] - after[0] < 1 << 20, f"it grows: {start}, {after}"
+            # What stays is what nginx has for so many connections, and holes in the heap.
+            assert after[1] - start < (1 << 20) + 1600 * count, f"it stays large: {start}, {after}"
         with RawWebsocket(server.port, tokens[0]) as socket:
             assert Http(server.port).get("/wallet?token=" + tokens[0]).status == 404
             socket.alive()

@@ -6,6 +6,7 @@ import urllib.parse
 import urllib.request
 
 from wallet_state import WalletState
+from websocket import Listener, Refused
 
 # Stands where a real wallet application puts the keyed hash of its wallet.
 PLACEHOLDER_HMAC = "my-hmac"
@@ -47,6 +48,16 @@ class Api1:
         if status == 409 and "encryptedWallet" in fields:
             raise Conflict(_state(fields))
         return _state(self._expect(200, status, fields))
+
+    def listen(self, token, on_message, on_close):
+        """An open websocket of the account. They belong to API 3, but accounts and tokens are the same."""
+        query = urllib.parse.urlencode({"token": token or ""})
+        try:
+            return Listener(f"{self._url}/api/3/websocket?{query}", on_message, on_close, self._timeout)
+        except Refused as refusal:
+            return self._expect(101, refusal.status, _fields(refusal.body))
+        except OSError as error:
+            raise SyncError(f"No answer from {self._url}: {error}") from None
 
     def _post(self, path, fields):
         return self._call(path, json.dumps(fields).encode())

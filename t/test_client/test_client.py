@@ -24,6 +24,8 @@ class Client:
         self._email = self._password = self._token = None
         self._base = None  # the state the server and we agreed on last
         self._wallet = None  # what we have, local changes included
+        self._listener = None
+        self.heard = None  # the newest sequence the websocket has told of
 
     def set_account(self, email, password):
         """Which account the next calls are about; nothing is sent."""
@@ -71,6 +73,29 @@ class Client:
             print("Got new walletState:")
             print(latest)
 
+    def start_websocket(self):
+        """Listens to what the server tells of the account, and prints it as it comes."""
+        if self.listening:
+            print("The websocket is open already.")
+            return
+        with _told():
+            self._listener = self._api.listen(self._token, self._hear, _closed)
+            print("Websocket open")
+
+    def stop_websocket(self):
+        """Says good-bye."""
+        if self.listening:
+            self._listener.close()
+
+    @property
+    def listening(self):
+        return self._listener is not None and self._listener.open
+
+    @property
+    def sequence(self):
+        """Of the state that the server and we agreed on last."""
+        return self._base.sequence if self._base else 0
+
     def change_encrypted_wallet(self):
         """Makes a local change: one more segment behind a colon."""
         if self._wallet is None:
@@ -82,10 +107,18 @@ class Client:
         """Our wallet with its local changes."""
         return self._wallet
 
+    def _hear(self, message):
+        print("Websocket:", message)
+        self.heard = int(message.removeprefix("wallet-update:"))
+
     def _take(self, latest):
         base = self._base.encrypted_wallet if self._base else ""
         self._wallet = merge(base, self._wallet, latest.encrypted_wallet)
         self._base = latest
+
+
+def _closed(code):
+    print("Websocket closed:", code)
 
 
 class _told:

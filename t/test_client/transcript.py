@@ -12,8 +12,14 @@ import io
 import os
 import re
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from test_client import Client  # noqa: E402
+
+opened_at = {}  # the sequence there was when a client's websocket was opened: of that it is not told
 
 BEGIN, END = "<!-- session: begin -->", "<!-- session: end -->"
 PROMPT = ">>> "
@@ -28,9 +34,26 @@ def session_of(document):
     return document.split(BEGIN, 1)[1].split(END, 1)[0]
 
 
+class Screen(io.StringIO):
+    """What is printed; the lines of other threads are put behind those of the command."""
+
+    def __init__(self):
+        super().__init__()
+        self._others = {}
+
+    def write(self, text):
+        if threading.current_thread() is threading.main_thread():
+            return super().write(text)
+        self._others.setdefault(threading.get_ident(), []).append(text)
+        return len(text)
+
+    def text(self):
+        return self.getvalue() + "".join(part for parts in self._others.values() for part in parts)
+
+
 def run_command(command, names):
     """What the prompt prints for one command."""
-    shown = io.StringIO()
+    shown = Screen()
     with contextlib.redirect_stdout(shown):
         tree = ast.parse(command)
         if isinstance(tree.body[-1], ast.Expr):
@@ -39,7 +62,22 @@ def run_command(command, names):
                 print(repr(value))
         else:
             exec(compile(tree, "<session>", "exec"), names)
-    return shown.getvalue()
+        hear(names.values())
+    return shown.text()
+
+
+def hear(values):
+    """Waits until websockets have told of the write that the command made, as a person at the prompt would."""
+    clients = [value for value in values if isinstance(value, Client)]
+    newest = max((client.sequence for client in clients), default=0)
+    end = time.monotonic() + 30
+    for client in clients:
+        if client.listening and client not in opened_at:
+            opened_at[client] = newest
+        while client.listening and newest > opened_at[client] and (client.heard or 0) < newest:
+            if time.monotonic() > end:
+                raise TimeoutError(f"no websocket told of {newest}")
+            time.sleep(0.01)
 
 
 def run(text):
