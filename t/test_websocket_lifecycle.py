@@ -1,7 +1,6 @@
 """Websockets when nginx reloads, quits or dies, and many of them coming and going."""
 
 import contextlib
-import os
 import resource
 import select
 import socket as sockets

@@ -13,7 +13,7 @@ from support.crowd import Background
 from support.mail import Certificate
 from support.ports import free_port
 from support.server import Server
-from support.settings import stretched
+from support.settings import ASAN, stretched
 from support.wait import until
 from support.websocket import (GOING_AWAY, PING, POLICY, PONG, TEXT, Device, RawWebsocket, close_frame,
                                frame, gauge, plant_token, upgrade)
@@ -75,7 +75,8 @@ def test_who_does_not_read_is_told_the_newest_at_last_or_dropped_after_ten_secon
     flooding = Background(lambda: flood(pinging))
     writer.write(WRITES)
     assert flooding.wait() < 1 << 28, "the server stops to read from who does not read"
-    assert resident(worker) - before < 4 << 20, "what waits for slow readers is little"
+    if not ASAN:  # its quarantine keeps what is freed
+        assert resident(worker) - before < 4 << 20, "what waits for slow readers is little"
     reader.wait_told(WRITES)
     assert reader.told == sorted(set(reader.told)), "the others are told as ever"
     assert len(reader.told) > WRITES // 2

@@ -6,7 +6,7 @@ from support import raw
 from support.api3 import NEW_PASSWORD, Api3, with_wallet
 from support.crowd import Background
 from support.wait import until
-from support.websocket import POLICY, Device, RawWebsocket, channels, devices_on_workers, plant_token, upgrade
+from support.websocket import POLICY, RawWebsocket, channels, devices_on_workers, plant_token, upgrade
 
 
 @pytest.fixture
