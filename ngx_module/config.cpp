@@ -89,6 +89,13 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   inherit(conf.drain_time, outer.drain_time);
   inherit(conf.max_sockets, outer.max_sockets);
   inherit(conf.mail, outer.mail);
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  // `if` and `limit_except` blocks have a configuration of their own, but the handler around them.
+  if (outer.enabled && core->noname != 0 && core->handler == nullptr) {
+    conf.enabled = true;
+    core->handler = handle_request;
+  }
   if (!conf.enabled) {
     return NGX_CONF_OK;
   }
@@ -110,8 +117,6 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   }
 
   // The limit is ours: nginx' own would answer with a page instead of the protocol's JSON.
-  auto* core =
-      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
   core->client_max_body_size = 0;
   return NGX_CONF_OK;
 }

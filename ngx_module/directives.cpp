@@ -67,9 +67,13 @@ ngx_thread_pool_t* make_thread_pool(ngx_conf_t* cf, std::string_view name, std::
   return ngx_thread_pool_add(cf, &words[1]);
 }
 
+// nginx' own bound is above ours: it ends a pool by tasks in the same queue, and leaves the threads of a full
+// one.
+std::string queue_for(ngx_uint_t max_tasks) { return std::to_string(max_tasks + 1); }
+
 bool set_thread_pool(ngx_conf_t* cf, MainConf& main, std::string_view threads, std::string_view max_queue) {
-  main.kdf_pool = make_thread_pool(cf, "wallet_sync", threads, max_queue);
   main.kdf_max_tasks = static_cast<ngx_uint_t>(number(threads) + number(max_queue));
+  main.kdf_pool = make_thread_pool(cf, "wallet_sync", threads, queue_for(main.kdf_max_tasks));
   return main.kdf_pool != nullptr;
 }
 
@@ -124,8 +128,8 @@ bool read_secret_file(ngx_conf_t* cf, const char* directive, std::string_view pa
 bool use_default_thread_pool(ngx_conf_t* cf, MainConf& main) { return set_thread_pool(cf, main, "2", "32"); }
 
 bool use_mail_thread_pool(ngx_conf_t* cf, MainConf& main) {
-  main.mail_pool = make_thread_pool(cf, "wallet_sync_mail", "2", "128");
   main.mail_max_tasks = 2 + 128;
+  main.mail_pool = make_thread_pool(cf, "wallet_sync_mail", "2", queue_for(main.mail_max_tasks));
   return main.mail_pool != nullptr;
 }
 

@@ -11,6 +11,8 @@
 namespace wallet_sync {
 namespace {
 
+constexpr unsigned kMaxBlocked = 200;  // nginx counts in 8 bits; only a page of many subrequests comes near
+
 Request read_request(ngx_http_request_t* r) {
   Request request;
   request.method = r->method == NGX_HTTP_GET    ? Method::get
@@ -50,6 +52,12 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}} {}
 
+Exchange::~Exchange() {
+  if (suspended_) {
+    worker_.leave(place_);
+  }
+}
+
 ngx_int_t Exchange::begin() {
   Route found = route(request_, conf_.settings);
   endpoint_ = found.endpoint;
@@ -86,6 +94,7 @@ ngx_int_t Exchange::begin() {
 // nginx hands over what has come as it comes, and we keep it in memory: with its own buffering the body would
 // go to a file, and a chunked one that is too large would be answered by nginx' page.
 ngx_int_t Exchange::read_body() {
+  body_shared_ = r_->request_body != nullptr;  // another module, such as mirror, has read it
   r_->request_body_no_buffering = 1;
   const ngx_int_t rc = ngx_http_read_client_request_body(r_, on_body);
   return rc >= NGX_HTTP_SPECIAL_RESPONSE ? answered_by_nginx(rc) : NGX_DONE;
@@ -123,6 +132,7 @@ void Exchange::continue_body() {
     }
     const ngx_int_t rc = ngx_http_read_unbuffered_request_body(r_);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+      r_->read_event_handler = ngx_http_block_reading;
       ngx_http_finalize_request(r_, answered_by_nginx(rc));
       return;
     }
@@ -135,15 +145,17 @@ void Exchange::continue_body() {
   finish();
 }
 
-// False: the body is too large (or memory is short).
+// False: the body is too large, or memory is short.
 bool Exchange::take_body_buffers() {
   if (r_->request_body == nullptr) {
     return true;
   }
-  for (ngx_chain_t* link = std::exchange(r_->request_body->bufs, nullptr); link != nullptr;
-       link = link->next) {
+  for (ngx_chain_t* link = r_->request_body->bufs; link != nullptr; link = link->next) {
     ngx_buf_t* buf = link->buf;
-    const auto size = static_cast<std::size_t>(buf->last - buf->pos);
+    const auto size = static_cast<std::size_t>(ngx_buf_size(buf));
+    if (size == 0) {
+      continue;
+    }
     if (body_size_ + size > *conf_.max_body) {
       body_size_ += size;
       return false;
@@ -151,9 +163,19 @@ bool Exchange::take_body_buffers() {
     if (body_size_ + size > body_capacity_ && !grow_body(body_size_ + size)) {
       return false;
     }
-    std::memcpy(body_ + body_size_, buf->pos, size);
+    if (ngx_buf_in_memory(buf)) {
+      std::memcpy(body_ + body_size_, buf->pos, size);
+    } else if (ngx_read_file(buf->file, body_ + body_size_, size, buf->file_pos) !=
+               static_cast<ssize_t>(size)) {
+      return false;
+    }
     body_size_ += size;
-    buf->pos = buf->last;  // nginx may fill it again
+    if (!body_shared_) {
+      buf->pos = buf->last;  // nginx may fill it again
+    }
+  }
+  if (!body_shared_) {
+    r_->request_body->bufs = nullptr;
   }
   return true;
 }
@@ -179,6 +201,10 @@ bool Exchange::start(const Endpoint& endpoint) {
     response_ = std::move(*refusal);
     return false;
   }
+  if (r_->main->blocked > kMaxBlocked) {
+    response_ = service_unavailable();
+    return false;
+  }
   task_.emplace(endpoint.handler(call_));
   task_->start();
   if (task_->done()) {
@@ -188,13 +214,15 @@ bool Exchange::start(const Endpoint& endpoint) {
   task_->notify([](void* self) { static_cast<Exchange*>(self)->post(); }, this);
   r_->read_event_handler = ngx_http_block_reading;
   ++r_->main->blocked;
-  worker_.enter(*this);
+  place_ = worker_.enter(*this);
+  suspended_ = true;
   return true;
 }
 
 void Exchange::run() {
   ngx_connection_t* connection = r_->connection;
-  worker_.leave(*this);
+  worker_.leave(place_);
+  suspended_ = false;
   --r_->main->blocked;
   response_ = task_->take();
   if (response_.status == 101 && connection->error == 0) {
@@ -212,6 +240,11 @@ void Exchange::upgrade() {
   const std::shared_ptr<PendingSocket> place = std::move(response_.socket);
   const SocketSettings& settings = conf_.sockets;
   r->keepalive = 0;
+  if (r->count != 1 || r->blocked != 0 || r->postponed != nullptr) {  // a mirror, say, works on the request
+    ngx_http_finalize_request(r, NGX_ERROR);
+    ngx_http_run_posted_requests(connection);
+    return;
+  }
   worker_.metrics().count_response(endpoint_id_, response_.status);
   ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
   if (rc == NGX_OK || rc == NGX_AGAIN) {

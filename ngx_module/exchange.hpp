@@ -19,12 +19,15 @@ namespace wallet_sync {
 class Exchange : private Posted {
  public:
   Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
-  ~Exchange() override = default;
+  ~Exchange() override;
 
   // What the content handler returns.
   ngx_int_t begin();
   // The worker ends now: forget the coroutine.
-  void abandon() { task_.reset(); }
+  void abandon() {
+    suspended_ = false;
+    task_.reset();
+  }
 
  private:
   ngx_int_t read_body();
@@ -51,6 +54,9 @@ class Exchange : private Posted {
   Call call_;
   const Endpoint* endpoint_ = nullptr;
   EndpointId endpoint_id_ = EndpointId::none;
+  bool suspended_ = false;
+  std::list<Exchange*>::iterator place_;  // while suspended
+  bool body_shared_ = false;
   u_char* body_ = nullptr;  // in the request's pool
   std::size_t body_capacity_ = 0;
   std::size_t body_size_ = 0;

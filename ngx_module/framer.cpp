@@ -7,6 +7,8 @@ namespace {
 
 // Nobody may make us queue pongs without end: beyond this many, reading waits until they are sent.
 constexpr std::size_t kMaxQueued = 8;
+// What one event may read: others wait meanwhile.
+constexpr std::uint64_t kMaxBytes = 64 * 1024;
 // How often one event may go round between reading and writing.
 constexpr int kMaxRounds = 16;
 
@@ -62,6 +64,7 @@ void Framer::queue_close(std::uint16_t code, std::string_view reason) {
 }
 
 bool Framer::pump() {
+  pause_at_ = received_ + kMaxBytes;
   for (int round = 0; round < kMaxRounds; ++round) {
     paused_ = false;
     if (wants_write() && wslay_event_send(context_) != 0) {
@@ -101,13 +104,14 @@ bool Framer::at_rest() const {
 ssize_t Framer::on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int,
                         void* self) {
   Framer& framer = of(self);
-  if (wslay_event_get_queued_msg_count(context) >= kMaxQueued) {
+  if (wslay_event_get_queued_msg_count(context) >= kMaxQueued || framer.received_ >= framer.pause_at_) {
     framer.paused_ = true;
     wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
     return -1;
   }
   const ssize_t n = framer.transport_.read(to, size);
   if (n <= 0) {
+    framer.failed_ = n == Transport::kClosed;
     wslay_event_set_error(context,
                           n == Transport::kWouldBlock ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;

@@ -66,7 +66,8 @@ class Framer {
   std::uint64_t received_ = 0;   // bytes given to wslay
   std::uint64_t accounted_ = 0;  // bytes of the frames that are complete
   std::uint64_t frame_size_ = 0;
-  bool in_message_ = false;  // a fragmented message is incomplete
+  std::uint64_t pause_at_ = 0;  // of received_
+  bool in_message_ = false;     // a fragmented message is incomplete
   bool paused_ = false;
   bool failed_ = false;  // the connection, when reading
 };

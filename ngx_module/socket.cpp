@@ -94,11 +94,18 @@ void Socket::close(std::uint16_t code, std::string_view reason) {
   if (!need_framer()) {
     return drop();
   }
-  state_ = State::closing;
+  leave_open(State::closing);
   framer_->queue_close(code, reason);
   connection_->read->cancelable = 0;  // a worker that quits waits for the handshake
   ngx_add_timer(connection_->read, kCloseTimeout);
   pump();
+}
+
+void Socket::leave_open(State next) {
+  if (state_ == State::open) {
+    --group_.open;
+  }
+  state_ = next;
 }
 
 void Socket::drop() {
@@ -179,8 +186,8 @@ void Socket::pump() {
   if (connection_->write->timer_set != 0) {
     ngx_del_timer(connection_->write);
   }
-  if (framer_->paused()) {
-    ngx_post_event(connection_->read, &ngx_posted_events);
+  if (framer_->paused()) {  // the others first
+    ngx_post_event(connection_->read, &ngx_posted_next_events);
   } else if (ngx_handle_read_event(connection_->read, 0) != NGX_OK) {
     return drop();
   }
@@ -197,7 +204,7 @@ void Socket::pump() {
 void Socket::linger() {
   framer_.reset();
   early_.reset();
-  state_ = State::lingering;
+  leave_open(State::lingering);
   if (connection_->write->timer_set != 0) {
     ngx_del_timer(connection_->write);
   }

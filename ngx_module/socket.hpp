@@ -60,6 +60,7 @@ class Socket final : private Framer::Transport {
   void on_readable();
   void on_silence();
   void pump();
+  void leave_open(State next);
   void linger();
   void discard();
   bool need_framer();

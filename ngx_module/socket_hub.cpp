@@ -59,8 +59,11 @@ SocketGroup& SocketHub::group(const AccountId& account) {
 }
 
 Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId account) {
+  if (ngx_exiting != 0) {
+    co_return StoreError::unavailable;
+  }
   std::unique_ptr<PendingSocket> place = std::make_unique<Place>(*this, group(account));
-  if (ngx_exiting != 0 || !co_await subscriber_.join(account)) {
+  if (!co_await subscriber_.join(account)) {
     co_return StoreError::unavailable;
   }
   co_return std::move(place);
@@ -96,7 +99,9 @@ void SocketHub::remove(Socket& socket) {
   (socket.next_ != nullptr ? socket.next_->previous_ : group.last) = socket.previous_;
   if (socket.settings_ != nullptr) {
     --open_;
-    --group.open;
+    if (socket.state_ == Socket::State::open) {
+      --group.open;
+    }
     if (open_ == 0) {
       drain_timer_->disarm();  // a worker that quits waits for it
     }

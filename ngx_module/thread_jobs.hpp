@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 
+#include <atomic>
 #include <coroutine>
 #include <list>
 #include <memory>
@@ -29,7 +30,14 @@ class ThreadJobs {
   ThreadJobs(EventLoop& loop, ngx_thread_pool_t* pool, ngx_uint_t max_jobs, ngx_log_t* log, const char* name)
       : loop_(loop), pool_(pool), max_jobs_(max_jobs), log_(log), name_(name) {}
   // REQUIRES: the pool's threads have ended (nginx ends them before exit_process).
-  ~ThreadJobs() = default;
+  ~ThreadJobs() {
+    for (auto& job : jobs_) {
+      if (!job->ended) {  // a pool of the user's was too full to end: the process does, and the thread with
+                          // it
+        static_cast<void>(job.release());
+      }
+    }
+  }
   ThreadJobs(const ThreadJobs&) = delete;
   ThreadJobs& operator=(const ThreadJobs&) = delete;
 
@@ -48,6 +56,7 @@ class ThreadJobs {
     typename std::list<std::unique_ptr<Job>>::iterator self;
     Work work;
     std::optional<Outcome> outcome;
+    std::atomic<bool> ended = false;
   };
 
   // Null: no room.
@@ -63,10 +72,13 @@ class ThreadJobs {
     job.task.ctx = &job;
     job.task.handler = [](void* data, ngx_log_t*) {
       Job& mine = *static_cast<Job*>(data);
-      mine.outcome.emplace(mine.work());
+      if (ngx_terminate == 0) {  // nobody would hear of it, and the end would wait for it
+        mine.outcome.emplace(mine.work());
+      }
       // A worker that ends does not wait for the destructors of its threads: they would meet OpenSSL's own
       // end.
       OPENSSL_thread_stop();
+      mine.ended = true;
     };
     job.task.event.data = &job;
     job.task.event.handler = on_done;

@@ -51,8 +51,10 @@ class Worker {
   Mailer* mailer(std::optional<std::size_t> index) { return index ? mailers_[*index].get() : nullptr; }
 
   // Exchanges whose coroutine is suspended. A worker that is told to terminate destroys them.
-  void enter(Exchange& exchange) { suspended_.push_back(&exchange); }
-  void leave(Exchange& exchange) { suspended_.remove(&exchange); }
+  std::list<Exchange*>::iterator enter(Exchange& exchange) {
+    return suspended_.insert(suspended_.end(), &exchange);
+  }
+  void leave(std::list<Exchange*>::iterator place) { suspended_.erase(place); }
 
  private:
   Metrics metrics_;

@@ -52,7 +52,7 @@ Connection::Connection(EventLoop& loop, const Server& server, Monitor& monitor, 
   }
   redisAsyncSetDisconnectCallback(context_, on_disconnect);
   redisAsyncSetConnectCallback(context_, on_connect);
-  deadline_->arm(server.connect_timeout_ms);
+  watch(connect_by_ms_);
 }
 
 Connection::~Connection() { release_context(); }
@@ -89,8 +89,8 @@ Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip*
     flights_.erase(flight.self);
     return nullptr;
   }
-  if (!deadline_->armed()) {
-    deadline_->arm(std::max<std::int64_t>(flight.deadline_ms - loop_.now_ms(), 1));
+  if (!deadline_->armed() || flight.deadline_ms < armed_for_ms_) {
+    watch(flight.deadline_ms);
   }
   return &flight;
 }
@@ -221,15 +221,23 @@ void Connection::land(Flight& flight) {
   }
 }
 
-// One timer for all: the oldest flight's deadline is the next to pass.
+void Connection::watch(std::int64_t deadline_ms) {
+  armed_for_ms_ = deadline_ms;
+  deadline_->arm(std::max<std::int64_t>(deadline_ms - loop_.now_ms(), 1));
+}
+
+// One timer for all.
 void Connection::on_deadline() {
-  const std::int64_t now = loop_.now_ms();
-  if (flights_.empty() || flights_.front().deadline_ms <= now) {
+  std::int64_t first = kNoDeadline;
+  for (const Flight& flight : flights_) {
+    first = std::min(first, flight.deadline_ms);
+  }
+  if (flights_.empty() || first <= loop_.now_ms()) {
     timed_out_ = true;
     lose(state_ != State::ready ? "no connection within connect_timeout" : "no answer within timeout");
     return;
   }
-  deadline_->arm(flights_.front().deadline_ms - now);
+  watch(first);
 }
 
 // What the callbacks noted is acted upon here, outside hiredis.

@@ -111,6 +111,7 @@ class Connection : private Posted {
   void greet();
   // Empty if the greeting's replies are fine, otherwise what is wrong with the server.
   std::string complaint(const Replies& replies) const;
+  void watch(std::int64_t deadline_ms);
   void on_deadline();
   void release_context();
   void run() override;
@@ -136,6 +137,7 @@ class Connection : private Posted {
   std::list<Flight> flights_;   // oldest first
   std::deque<Reply> pushes_;    // not yet passed on
   std::int64_t connect_by_ms_;  // until then it has to be ready
+  std::int64_t armed_for_ms_ = 0;
   std::unique_ptr<Timer> deadline_;
 };
 

@@ -2,7 +2,7 @@
 //
 //   <prefix>:{acct}            hash     the account
 //   <prefix>:{acct}:wallet     hash     sequence, hmac, wallet, write (id of the write), updated
-//   <prefix>:{acct}:tokens     hash     SHA-256(token) → "<expiry> <scope> <device>"
+//   <prefix>:{acct}:tokens     hash     SHA-256(token) → "<expiry> <scope> SHA-256(device)"
 //   <prefix>:{acct}:failures   integer  failed logins; expires with the window
 //   <prefix>:{acct}:events     channel  the sequence of each new wallet, or kPasswordChanged
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives

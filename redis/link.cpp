@@ -1,7 +1,5 @@
 #include "link.hpp"
 
-#include "backoff.hpp"
-
 namespace wallet_sync {
 
 class Link::Arrival : private Posted {
@@ -92,7 +90,9 @@ void Link::on_lost(Connection& connection) {
   }
   const bool frozen = connection.timed_out();
   connection_.reset();
-  if (was_up && !frozen) {
+  const std::int64_t now = loop_.now_ms();
+  if (was_up && !frozen && now - reconnected_at_ms_ >= kMaxBackoffMs) {
+    reconnected_at_ms_ = now;
     connect();  // it may be just this connection; requests wait for this one attempt
     return;
   }

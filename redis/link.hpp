@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "backoff.hpp"
 #include "connection.hpp"
 #include "event_loop.hpp"
 #include "monitor.hpp"
@@ -49,6 +50,7 @@ class Link : public Connection::Owner {
   bool up_ = false;
   bool known_down_ = false;
   std::int64_t backoff_ms_ = 0;
+  std::int64_t reconnected_at_ms_ = -kMaxBackoffMs;  // the last time without a delay
   std::string last_reason_;
   std::list<Arrival*> arrivals_;
   std::unique_ptr<Timer> reconnect_;

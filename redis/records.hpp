@@ -10,7 +10,8 @@
 
 namespace wallet_sync {
 
-// A field of the hash `tokens`: "<expiry> <scope> <device>"; the device is the rest, whatever it holds.
+// A field of the hash `tokens`: "<expiry> <scope> <device>"; the device, which is stored as its SHA-256,
+// is the rest.
 struct TokenRecord {
   UnixTime expires = 0;
   std::string scope;

@@ -1,5 +1,7 @@
 // What a right password allows: a token, or another password. The KDF ran before WATCH, so both transactions
 // make sure that the account's key is still the one the password was checked against.
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "records.hpp"
@@ -27,13 +29,29 @@ Verdict judge(const Reply& account, const Reply& failures, const PasswordHash& c
   return locked ? Verdict::locked : Verdict::same;
 }
 
-// Digests of the tokens that give way to a new one: the device's former one, and all that have expired.
+// More devices than anybody has. Every login reads all tokens of the account, so their number has to have a
+// bound.
+constexpr std::size_t kMaxTokens = 1000;
+
+// Digests of the tokens that give way to a new one: the device's former one, all that have expired, and of
+// too many those that expire first.
 std::vector<std::string> outdated(const Reply& tokens, const std::string& device, UnixTime now) {
   std::vector<std::string> digests;
+  std::vector<std::pair<UnixTime, const std::string*>> kept;
   for (std::size_t i = 0; i + 1 < tokens.elements.size(); i += 2) {
+    const std::string& digest = tokens.elements[i].text;
     const auto record = TokenRecord::parse(tokens.elements[i + 1].text);
     if (!record || record->device == device || record->expires <= now) {
-      digests.push_back(tokens.elements[i].text);
+      digests.push_back(digest);
+    } else {
+      kept.emplace_back(record->expires, &digest);
+    }
+  }
+  if (kept.size() >= kMaxTokens) {
+    const auto excess = static_cast<std::ptrdiff_t>(kept.size() - kMaxTokens + 1);
+    std::partial_sort(kept.begin(), kept.begin() + excess, kept.end());
+    for (auto first = kept.begin(); first != kept.begin() + excess; ++first) {
+      digests.push_back(*first->second);
     }
   }
   return digests;
@@ -52,6 +70,7 @@ bool holds_token(const Reply& tokens, const std::string& digest) {
 
 Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash checked, NewToken token,
                                                   LoginLimit limit, UnixTime now) {
+  token.device = sha256_hex(token.device);  // a name may be long, and it is only ever compared
   Commands look;
   look.emplace_back("WATCH", keys_.account(id), keys_.tokens(id));
   look.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");

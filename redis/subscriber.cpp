@@ -91,8 +91,6 @@ void Subscriber::subscribe(const std::string& account, Channel& channel) {
 }
 
 void Subscriber::on_ready(Connection& connection) {
-  known_down_ = false;
-  backoff_ms_ = 0;
   beat_confirmed_ = true;
   unconfirmed_after_loss_ = 1 + channels_.size();
   Command command("SUBSCRIBE", keys_.heartbeat());
@@ -113,7 +111,7 @@ void Subscriber::on_ready(Connection& connection) {
 }
 
 void Subscriber::on_lost(Connection& connection) {
-  const bool was_up = connection.was_ready();
+  const bool was_up = std::exchange(subscribed_, false);
   monitor_.warn("lost the subscriptions at Redis " + server_.name() + ": " + connection.reason());
   gap_ = gap_ || was_up;
   connection_.reset();
@@ -148,6 +146,9 @@ void Subscriber::on_push(Connection& connection, const Reply& push) {
   const std::string& name = push.elements[1].text;
   if (kind == "subscribe" && name == keys_.heartbeat()) {
     beat_confirmed_ = true;
+    subscribed_ = true;
+    known_down_ = false;
+    backoff_ms_ = 0;
     on_confirmed({});
     return;
   }

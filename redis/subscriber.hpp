@@ -74,7 +74,8 @@ class Subscriber : public Connection::Owner {
   Listener& listener_;
   Channels channels_;
   std::size_t unconfirmed_after_loss_ = 0;
-  bool gap_ = false;  // a connection was lost and not all is subscribed again
+  bool gap_ = false;         // a connection was lost and not all is subscribed again
+  bool subscribed_ = false;  // Redis lets us subscribe, and not just connect
   bool known_down_ = false;
   bool beat_confirmed_ = false;
   std::int64_t backoff_ms_ = 0;

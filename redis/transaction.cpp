@@ -47,6 +47,10 @@ Transactions::Exec Transactions::check_exec(const Lease& lease, Result<Replies> 
   const auto complain = [&](std::string_view what, const std::string& text) {
     monitor_.warn("Redis at " + lease.connection().server().name() + std::string(what) + text);
   };
+  if (replies->front().is_error()) {  // no MULTI: what followed ran by itself
+    complain(" refuses transactions: ", replies->front().text);
+    return Exec::broken;
+  }
   if (exec.type != Reply::Type::array) {
     for (const Reply& reply : *replies) {  // the reason stands where it was queued, EXECABORT only at the end
       if (reply.is_error()) {

@@ -45,6 +45,8 @@ std::optional<Token> Token::parse(std::string_view text) {
   return Token(text);
 }
 
-std::string Token::digest() const { return to_hex(sha256(text())); }
+std::string Token::digest() const { return sha256_hex(text()); }
+
+std::string sha256_hex(std::string_view text) { return to_hex(sha256(text)); }
 
 }  // namespace wallet_sync

@@ -12,6 +12,9 @@
 
 namespace wallet_sync {
 
+// SHA-256 in lower-case hex.
+std::string sha256_hex(std::string_view text);
+
 // The first 12 bytes of SHA-256(normalized e-mail) in hex: 24 digits.
 class AccountId {
  public:

@@ -67,7 +67,21 @@ void a_saved_token_is_valid_and_only_its_digest_is_stored(void**) {
   assert_true(save(worker, token) == LoginOutcome::saved);
   assert_true(state_of(worker, token) == TokenState::valid);
   assert_text((*redis)("HGET", kKeys.tokens(account_id()), token.digest()).text,
-              std::to_string(kNow + kDay) + " * phone");
+              std::to_string(kNow + kDay) + " * " + sha256_hex("phone"));
+}
+
+void of_a_thousand_tokens_the_first_to_expire_gives_way(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  const std::string key = kKeys.tokens(account_id());
+  for (int i = 0; i < 1000; ++i) {
+    (*redis)("HSET", key, "digest" + std::to_string(i),
+             std::to_string(kNow + 100 + i) + " * device" + std::to_string(i));
+  }
+  assert_true(save(worker, new_token(account_id())) == LoginOutcome::saved);
+  assert_int_equal((*redis)("HLEN", key).integer, 1000);
+  assert_int_equal((*redis)("HEXISTS", key, "digest0").integer, 0);
+  assert_int_equal((*redis)("HEXISTS", key, "digest1").integer, 1);
 }
 
 void a_login_replaces_the_token_of_its_device_only(void**) {
@@ -375,6 +389,7 @@ int flush(void**) {
 int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test_setup(a_saved_token_is_valid_and_only_its_digest_is_stored, flush),
+      cmocka_unit_test_setup(of_a_thousand_tokens_the_first_to_expire_gives_way, flush),
       cmocka_unit_test_setup(a_login_replaces_the_token_of_its_device_only, flush),
       cmocka_unit_test_setup(a_login_drops_all_tokens_that_have_expired, flush),
       cmocka_unit_test_setup(logins_of_one_device_side_by_side_leave_one_token, flush),
