@@ -20,6 +20,8 @@ class Exchange : private Posted {
  public:
   Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
   ~Exchange() override;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   // What the content handler returns.
   ngx_int_t begin();
