@@ -1,5 +1,7 @@
 #include "socket_hub.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -78,6 +80,7 @@ void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const 
 // of its own former connections.
 void SocketHub::opened(Socket& socket) {
   ++open_;
+  most_open_ = std::max(most_open_, open_);
   if (ngx_exiting != 0) {  // its handshake was under way when the idle connections were told
     draining_ = true;
     drain_timer_->arm(kDrainTickMs);
@@ -93,6 +96,18 @@ void SocketHub::opened(Socket& socket) {
   }
 }
 
+// The C library would keep what thousands of sockets took. It takes some milliseconds: only while nobody is
+// here.
+void SocketHub::give_memory_back() {
+#ifdef __GLIBC__
+  constexpr std::size_t kMany = 1000;
+  if (most_open_ >= kMany) {
+    malloc_trim(0);
+  }
+#endif
+  most_open_ = 0;
+}
+
 void SocketHub::remove(Socket& socket) {
   SocketGroup& group = socket.group_;
   (socket.previous_ != nullptr ? socket.previous_->next_ : group.first) = socket.next_;
@@ -103,6 +118,7 @@ void SocketHub::remove(Socket& socket) {
       --group.open;
     }
     if (open_ == 0) {
+      give_memory_back();
       drain_timer_->disarm();  // a worker that quits waits for it
     }
   }

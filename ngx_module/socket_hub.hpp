@@ -48,6 +48,7 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   SocketGroup& group(const AccountId& account);
   void opened(Socket& socket);
   void remove(Socket& socket);
+  void give_memory_back();
   void drain_some();
   void on_update(const std::string& account, Sequence sequence) override;
   void on_password_change(const std::string& account) override;
@@ -60,6 +61,7 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   Metrics& metrics_;
   std::unordered_map<std::string, std::unique_ptr<SocketGroup>> groups_;  // by account
   std::size_t open_ = 0;
+  std::size_t most_open_ = 0;  // since there was none
   bool draining_ = false;
   ngx_msec_t drain_until_ = 0;
   std::unique_ptr<Timer> drain_timer_;

@@ -15,8 +15,8 @@ from support.ports import free_port
 from support.server import Server
 from support.settings import ASAN, stretched
 from support.wait import until
-from support.websocket import (GOING_AWAY, PING, POLICY, PONG, TEXT, Device, RawWebsocket, close_frame,
-                               frame, gauge, plant_token, upgrade)
+from support.websocket import (CLOSE, GOING_AWAY, PING, POLICY, PONG, TEXT, Device, RawWebsocket, close_frame,
+                               frame, gauge, plant_token, server_end, upgrade)
 
 METRICS = "location = /metrics { wallet_sync_metrics; }"
 WRITES = 3000
@@ -147,6 +147,58 @@ def test_a_socket_too_many_takes_the_place_of_the_accounts_oldest(make_server):
     for device in [*devices[-3:-1], last, other]:
         device.alive()
         assert device.open
+
+
+TWO = {"workers": 1, "http": "wallet_sync_drain_time 0; wallet_sync_max_sockets_per_account 2;"}
+
+
+def there(server, socket):
+    """Whether the server still has its end of the connection."""
+    end = server_end(server.port, socket.local_port)
+    return end is not None and end[1] != 0
+
+
+def test_who_has_said_goodbye_and_stays_connected_takes_nobodys_place(make_server):
+    server = make_server(**TWO).start()
+    token = plant_token(server.redis)
+    gone = RawWebsocket(server.port, token)
+    gone.say(CLOSE, b"\x03\xe8")
+    assert gone.hear_close() == 1000
+    living = [RawWebsocket(server.port, token) for _ in range(2)]
+    assert there(server, gone), "the server waits for the end of the connection"
+    for socket in living:
+        socket.alive()
+    gone.assert_ended()
+    last = RawWebsocket(server.port, token)
+    assert living[0].hear_close() == POLICY, "the limit is what it was"
+    for socket in (living[1], last):
+        socket.alive()
+        socket.close()
+
+
+def test_who_does_not_answer_a_goodbye_takes_nobodys_place(make_server):
+    server = make_server(**TWO).start()
+    token = plant_token(server.redis)
+    mute, leaving, staying = [RawWebsocket(server.port, token) for _ in range(3)]
+    assert mute.hear_close() == POLICY
+    leaving.say(CLOSE, b"\x03\xe8")
+    leaving.assert_closed(1000)
+    leaving.close()
+    until(lambda: not there(server, leaving), "the second has left")
+    last = RawWebsocket(server.port, token)
+    assert there(server, mute), "the server waits for the answer"
+    for socket in (staying, last):
+        socket.alive()
+        socket.close()
+
+
+@pytest.mark.parametrize("before", [b"", frame(TEXT, b"whole"), frame(TEXT, b"unfinished")[:6], frame(TEXT, b"x", fin=False)],
+                         ids=["nothing", "a frame", "half a frame", "half a message"])
+def test_who_ends_the_connection_without_a_goodbye_is_accused_of_nothing(server, before):
+    with RawWebsocket(server.port, plant_token(server.redis)) as socket:
+        socket.send(before)
+        socket._socket.shutdown(sockets.SHUT_WR)
+        socket.assert_ended()
 
 
 def test_by_default_an_account_may_have_32_sockets(make_server):

@@ -1,5 +1,7 @@
 """Redis goes away and comes back under open websockets: they stay, and what they missed is made good."""
 
+import time
+
 import pytest
 
 from support import raw
@@ -101,7 +103,7 @@ def test_sockets_stay_open_through_a_restart_of_redis_and_are_told_what_comes_th
     post(api, token, 2)
     for device in devices:
         device.wait_told(2, 30)
-    assert api.post_wallet(token, 3).status == 200
+    post(api, token, 3)  # each worker finds its own way back
     for device in devices:
         device.wait_told(3)
         assert device.told == [1, 2, 3]
@@ -279,3 +281,25 @@ def test_a_new_socket_of_an_account_waits_for_its_subscription(behind):
     with opening.wait() as socket:
         assert Api3(other.port).post_wallet(token, 2).status == 200
         assert socket.hear() == (1, b"wallet-update:2")
+
+
+def test_a_redis_user_without_channels_gets_no_websocket_and_no_storm_of_connections(make_server):
+    server = make_server(redis_options="user=u password=p")
+    server.redis.start()
+    server.redis.cli("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "resetchannels")
+    server.start()
+    token = server.api.new_token()
+    reply = raw.exchange(server.port, upgrade(token))
+    assert reply.status == 503
+    assert int(reply.header("Retry-After")) >= 1
+    with server.redis.client() as client:
+        def received():
+            return int(dict(row.split(b":") for row in client("INFO", "stats").split() if b":" in row)[b"total_connections_received"])
+        before, end = received(), time.monotonic() + 2
+        until(lambda: time.monotonic() > end or received() - before >= 60, "two seconds pass")
+        assert received() - before < 60
+    assert raw.exchange(server.port, upgrade(token)).status == 503
+    assert server.api.post_wallet(token, 1).status == 200
+    assert server.api.get_wallet(token).status == 200
+    server.redis.cli("ACL", "SETUSER", "u", "allchannels")
+    until(lambda: raw.exchange(server.port, upgrade(token)).status == 101, "websockets open when the right is given", 30)
