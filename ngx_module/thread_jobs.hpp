@@ -29,11 +29,18 @@ class ThreadJobs {
   // `max_jobs`: running and waiting ones together; 0: as many as the pool takes. `name` is for the log.
   ThreadJobs(EventLoop& loop, ngx_thread_pool_t* pool, ngx_uint_t max_jobs, ngx_log_t* log, const char* name)
       : loop_(loop), pool_(pool), max_jobs_(max_jobs), log_(log), name_(name) {}
-  // REQUIRES: the pool's threads have ended (nginx ends them before exit_process).
+  // Comes after nginx has ended the pool's threads.
   ~ThreadJobs() {
     for (auto& job : jobs_) {
-      if (!job->ended) {  // a pool of the user's was too full to end: the process does, and the thread with
-                          // it
+      job->cancelled = true;
+    }
+    // nginx leaves the threads of a pool too full to be ended (one of the user's may be). What they have
+    // begun must not meet the end of the libraries it uses; what they have not will be skipped.
+    for (auto& job : jobs_) {
+      for (ngx_msec_t waited = 0; job->begun && !job->ended && waited < kMaxWaitMs; ++waited) {
+        ngx_msleep(1);
+      }
+      if (!job->ended) {
         static_cast<void>(job.release());
       }
     }
@@ -48,6 +55,8 @@ class ThreadJobs {
   std::size_t size() const { return jobs_.size(); }
 
  private:
+  static constexpr ngx_msec_t kMaxWaitMs = 3000;
+
   struct Job {
     explicit Job(Work to_do) : work(std::move(to_do)) {}
     ngx_thread_task_t task{};
@@ -56,6 +65,8 @@ class ThreadJobs {
     typename std::list<std::unique_ptr<Job>>::iterator self;
     Work work;
     std::optional<Outcome> outcome;
+    std::atomic<bool> cancelled = false;
+    std::atomic<bool> begun = false;
     std::atomic<bool> ended = false;
   };
 
@@ -72,7 +83,9 @@ class ThreadJobs {
     job.task.ctx = &job;
     job.task.handler = [](void* data, ngx_log_t*) {
       Job& mine = *static_cast<Job*>(data);
-      if (ngx_terminate == 0) {  // nobody would hear of it, and the end would wait for it
+      mine.begun = true;
+      if (ngx_terminate == 0 &&
+          !mine.cancelled) {  // else nobody would hear of it, and the end would wait for it
         mine.outcome.emplace(mine.work());
       }
       // A worker that ends does not wait for the destructors of its threads: they would meet OpenSSL's own

@@ -65,7 +65,7 @@ def two_stores(make_server, tmp_path):
     other = Redis(str(tmp_path / "other"))
     server = make_server()
     server.nginx.server = "\n".join(
-        f"location /{name}/ {{ rewrite ^/{name}(/.*)$ $1 break; wallet_sync; wallet_sync_redis {redis.unix_address}; {IF} }}"
+        f"location /{name}/ {{ {IF} rewrite ^/{name}(/.*)$ $1 break; wallet_sync; wallet_sync_redis {redis.unix_address}; }}"
         for name, redis in (("a", server.redis), ("b", other)))
     other.start()
     try:

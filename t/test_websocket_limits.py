@@ -152,9 +152,9 @@ def test_a_socket_too_many_takes_the_place_of_the_accounts_oldest(make_server):
 TWO = {"workers": 1, "http": "wallet_sync_drain_time 0; wallet_sync_max_sockets_per_account 2;"}
 
 
-def there(server, socket):
+def there(server, client_port):
     """Whether the server still has its end of the connection."""
-    end = server_end(server.port, socket.local_port)
+    end = server_end(server.port, client_port)
     return end is not None and end[1] != 0
 
 
@@ -165,7 +165,7 @@ def test_who_has_said_goodbye_and_stays_connected_takes_nobodys_place(make_serve
     gone.say(CLOSE, b"\x03\xe8")
     assert gone.hear_close() == 1000
     living = [RawWebsocket(server.port, token) for _ in range(2)]
-    assert there(server, gone), "the server waits for the end of the connection"
+    assert there(server, gone.local_port), "the server waits for the end of the connection"
     for socket in living:
         socket.alive()
     gone.assert_ended()
@@ -183,10 +183,11 @@ def test_who_does_not_answer_a_goodbye_takes_nobodys_place(make_server):
     assert mute.hear_close() == POLICY
     leaving.say(CLOSE, b"\x03\xe8")
     leaving.assert_closed(1000)
+    port = leaving.local_port
     leaving.close()
-    until(lambda: not there(server, leaving), "the second has left")
+    until(lambda: not there(server, port), "the second has left")
     last = RawWebsocket(server.port, token)
-    assert there(server, mute), "the server waits for the answer"
+    assert there(server, mute.local_port), "the server waits for the answer"
     for socket in (staying, last):
         socket.alive()
         socket.close()

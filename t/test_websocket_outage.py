@@ -299,7 +299,8 @@ def test_a_redis_user_without_channels_gets_no_websocket_and_no_storm_of_connect
         until(lambda: time.monotonic() > end or received() - before >= 60, "two seconds pass")
         assert received() - before < 60
     assert raw.exchange(server.port, upgrade(token)).status == 503
-    assert server.api.post_wallet(token, 1).status == 200
-    assert server.api.get_wallet(token).status == 200
+    assert server.api.get_wallet(token).status == 404
+    assert server.api.get_wallet(server.api.new_token()).status == 404
     server.redis.cli("ACL", "SETUSER", "u", "allchannels")
+    assert server.api.post_wallet(token, 1).status == 200
     until(lambda: raw.exchange(server.port, upgrade(token)).status == 101, "websockets open when the right is given", 30)

@@ -7,13 +7,14 @@ import pytest
 
 from support import raw
 from support.api import PASSWORD, new_email
+from support.settings import rounds
 from support.wait import until
 
-PER_CLIENT = 100
+CLIENTS, PER_CLIENT = 12, 300
 
-POOLS = {  # how many jobs run or wait when the pool is full; the directives
-    "of our own": (8, {"http": "wallet_sync_thread_pool threads=2 max_queue=6;"}),
-    "by name": (6, {"http": "wallet_sync_thread_pool hashing;", "main": "thread_pool hashing threads=2 max_queue=4;"}),
+POOLS = {
+    "of our own": {"http": "wallet_sync_thread_pool threads=2 max_queue=6;"},
+    "by name": {"http": "wallet_sync_thread_pool hashing;", "main": "thread_pool hashing threads=2 max_queue=4;"},
 }
 
 
@@ -23,10 +24,10 @@ def body_of(number):
 
 
 class Crowd:
-    """As many clients as the pool has places, each with its next request behind the one that is served."""
+    """More clients than the pool has places, each with further requests behind the one that is served."""
 
-    def __init__(self, port, clients):
-        self._links = [raw.RawConnection(port) for _ in range(clients)]
+    def __init__(self, port):
+        self._links = [raw.RawConnection(port) for _ in range(CLIENTS)]
         for link in self._links:
             requests = [body_of(number) for number in range(PER_CLIENT)]
             link.send(b"".join(raw.request("POST", path, json.dumps(body).encode()) for path, body in requests))
@@ -44,12 +45,23 @@ def refused(api):
     return api.post(path, body).status == 503
 
 
+@pytest.fixture(autouse=True)
+def poisoned_memory(monkeypatch):
+    """The C library fills what is freed, so that a thread that outlives its worker's memory cannot overlook it."""
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+
+
+def crowd_server(make_server, pool):
+    """One worker; it does not wait for the end of what clients still send, which takes nginx five seconds."""
+    how = POOLS[pool]
+    return make_server(workers=1, **{**how, "http": how["http"] + " lingering_close off;"}).start()
+
+
 @pytest.fixture(params=POOLS)
 def crowded(request, make_server):
     """A server with one worker whose pool is full and stays so."""
-    places, how = POOLS[request.param]
-    server = make_server(workers=1, **how).start()
-    with Crowd(server.port, places):
+    server = crowd_server(make_server, request.param)
+    with Crowd(server.port):
         until(lambda: refused(server.api), "there is no more room")
         yield server
 
@@ -60,7 +72,7 @@ def assert_ends(server, signal):
     nginx.wait_gone(workers, 5)
     nginx.quit(5)  # the master is about to end, if it has not; reads status and log
     ends = re.findall(r"worker process \d+ exited .*", nginx.log())
-    assert len(ends) == 1 and ends[0].endswith("exited with code 0"), ends
+    assert ends and all(end.endswith("exited with code 0") for end in ends), ends
 
 
 @pytest.mark.parametrize("signal", ["TERM", "QUIT"])
@@ -75,9 +87,15 @@ def test_a_reload_ends_a_worker_with_a_full_queue_and_its_successor_serves(crowd
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_a_worker_ends_with_a_full_queue_although_its_clients_have_left(make_server, pool):
-    places, how = POOLS[pool]
-    server = make_server(workers=1, **how).start()
-    with Crowd(server.port, places):
-        until(lambda: refused(server.api), "there is no more room")
-    assert_ends(server, "TERM")
+def test_a_worker_ends_with_a_full_queue_whatever_its_threads_are_at(make_server, pool):
+    """A thread that outlives the worker's memory does harm only now and then: many ends, half of them without clients."""
+    server = crowd_server(make_server, pool)
+    for turn in range(rounds(16)):
+        if not server.nginx.running:
+            server.nginx.start()
+        with Crowd(server.port):
+            until(lambda: refused(server.api), "there is no more room")
+            if turn % 2:
+                assert_ends(server, "TERM")
+        if server.nginx.running:
+            assert_ends(server, "TERM")
