@@ -1,6 +1,7 @@
 """What the parts of ./test found out, as JUnit XML files, and the summary line over them.
 
 results.py check DIR NAME 0|1     records one check of ./test itself: 0 passed, anything else failed
+results.py again FIRST SECOND     what failed in FIRST is judged by SECOND, where it ran once more
 results.py summary DIR            prints "N passed, N failed"; fails if any test failed or none ran
 """
 
@@ -55,6 +56,19 @@ def failures(files):
             yield case.get("name"), element.text or element.get("message") or ""
 
 
+def again(first, second):
+    tree = ElementTree.parse(first)
+    key = lambda case: (case.get("classname"), case.get("name"))  # noqa: E731
+    repeated = {key(case): trouble_of(case) for case in cases([second])}
+    for suite in tree.getroot().iter("testsuite"):
+        for case in list(suite.findall("testcase")):
+            if trouble_of(case) is not None and key(case) in repeated:
+                suite.remove(case)
+                if repeated[key(case)] is None:
+                    print("unsteady: " + "::".join(key(case)))
+    tree.write(first)
+
+
 def write_check(file, name, trouble):
     quoted = xml.sax.saxutils.quoteattr
     body = f"<failure message={quoted(trouble)}/>" if trouble else ""
@@ -72,6 +86,9 @@ def main():
     command, directory = sys.argv[1], pathlib.Path(sys.argv[2])
     if command == "summary":
         return summary(directory)
+    if command == "again":
+        again(directory, pathlib.Path(sys.argv[3]))
+        return 0
     name, status = sys.argv[3], sys.argv[4]
     write_check(directory / "checks" / f"{name.replace(' ', '-')}.xml", name, "" if status == "0" else "failed")
     return 0
