@@ -48,6 +48,17 @@ bool use_mail(ngx_conf_t* cf, MainConf& main, LocationConf& conf) {
   return main.mail_pool != nullptr || use_mail_thread_pool(cf, main);
 }
 
+bool use_tls(ngx_conf_t* cf, MainConf& main, const Tls& tls) {
+  const auto known = std::find_if(main.tls.begin(), main.tls.end(),
+                                  [&](const auto& context) { return context->settings == tls; });
+  if (known != main.tls.end()) {
+    return true;
+  }
+  main.tls.push_back(std::make_unique<TlsContext>());
+  main.tls.back()->settings = tls;
+  return make_tls_context(cf, *main.tls.back());
+}
+
 Server default_server() {
   Server server;
   server.host = "127.0.0.1";
@@ -108,7 +119,11 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   conf.settings.login_limit = conf.login_limit.value_or(LoginLimit{});
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);
-  conf.server = use(main.servers, conf.redis.value_or(default_server()));
+  const Server server = conf.redis.value_or(default_server());
+  conf.server = use(main.servers, server);
+  if (server.tls && !use_tls(cf, main, *server.tls)) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
   if (main.kdf_pool == nullptr && !use_default_thread_pool(cf, main)) {
     return static_cast<char*>(NGX_CONF_ERROR);
   }

@@ -12,35 +12,6 @@ namespace {
 
 char* duplicate() { return const_cast<char*>("is duplicate"); }
 
-// Where Redis is. Names are resolved now: the client library would block a worker to do it.
-bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
-  ngx_url_t url{};
-  url.url = to_ngx(text);
-  url.default_port = 6379;
-  if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
-    ngx_conf_log_error(
-        NGX_LOG_EMERG, cf, 0,
-        "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
-        "or unix:/path/to/socket",
-        &url.url, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
-    return false;
-  }
-  const sockaddr* address = url.addrs[0].sockaddr;
-  if (address->sa_family == AF_UNIX) {
-    server.unix_path = reinterpret_cast<const sockaddr_un*>(address)->sun_path;
-    return true;
-  }
-  std::array<u_char, NGX_SOCKADDR_STRLEN> host{};
-  const std::size_t length =
-      ngx_sock_ntop(const_cast<sockaddr*>(address), url.addrs[0].socklen, host.data(), host.size(), 0);
-  server.host.assign(reinterpret_cast<const char*>(host.data()), length);
-  if (server.host.starts_with('[')) {  // nginx writes IPv6 addresses in brackets
-    server.host = server.host.substr(1, server.host.size() - 2);
-  }
-  server.port = ngx_inet_get_port(const_cast<sockaddr*>(address));
-  return true;
-}
-
 // A pool of our own: nginx' default one has 32 threads, and each scrypt takes 32 MiB. Null: logged.
 ngx_thread_pool_t* make_thread_pool(ngx_conf_t* cf, std::string_view name, std::string_view threads,
                                     std::string_view max_queue) {
@@ -136,58 +107,6 @@ bool use_mail_thread_pool(ngx_conf_t* cf, MainConf& main) {
 }  // namespace wallet_sync
 
 using namespace wallet_sync;
-
-char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& redis = static_cast<LocationConf*>(conf)->redis;
-  if (redis) {
-    return duplicate();
-  }
-  const auto* words = static_cast<ngx_str_t*>(cf->args->elts);
-  Server server;
-  if (!parse_address(cf, to_view(words[1]), server)) {
-    return static_cast<char*>(NGX_CONF_ERROR);
-  }
-  for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
-    std::string_view value;
-    const std::string_view word = to_view(words[i]);
-    const char* wanted = nullptr;
-    if (named(word, "user", value)) {
-      server.user = value;
-    } else if (named(word, "password", value)) {
-      server.password = value;
-    } else if (named(word, "password_file", value)) {
-      if (!read_secret_file(cf, "wallet_sync_redis", value, server.password)) {
-        return static_cast<char*>(NGX_CONF_ERROR);
-      }
-    } else if (named(word, "database", value)) {
-      server.database = static_cast<int>(number(value));
-      wanted = number(value) == NGX_ERROR ? "database=number" : nullptr;
-    } else if (named(word, "pool", value)) {
-      server.pool = static_cast<std::size_t>(number(value));
-      wanted = number(value) < 1 ? "pool=number, at least 1" : nullptr;
-    } else if (named(word, "connect_timeout", value)) {
-      server.connect_timeout_ms = milliseconds(value);
-      wanted =
-          milliseconds(value) == NGX_ERROR ? "connect_timeout=time, such as connect_timeout=1s" : nullptr;
-    } else if (named(word, "timeout", value)) {
-      server.command_timeout_ms = milliseconds(value);
-      wanted = milliseconds(value) == NGX_ERROR ? "timeout=time, such as timeout=2s" : nullptr;
-    } else if (named(word, "prefix", value)) {
-      server.key_prefix = value;
-      wanted =
-          value.empty() || value.find_first_of("{}") != value.npos ? "prefix=text without braces" : nullptr;
-    } else {
-      wanted = "user=, password=, password_file=, database=, pool=, connect_timeout=, timeout= or prefix=";
-    }
-    if (wanted != nullptr) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: invalid parameter \"%V\"; write %s",
-                         &words[i], wanted);
-      return static_cast<char*>(NGX_CONF_ERROR);
-    }
-  }
-  redis = std::move(server);
-  return NGX_CONF_OK;
-}
 
 char* ngx_http_wallet_sync_accounts(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto& accounts = static_cast<LocationConf*>(conf)->accounts;

@@ -1,6 +1,8 @@
 #include "loop.hpp"
 
-#include "hiredis_adapter.hpp"
+#include <algorithm>
+
+#include "peer_stream.hpp"
 
 namespace wallet_sync {
 
@@ -28,13 +30,16 @@ void NgxTimer::on_event(ngx_event_t* event) {
   static_cast<NgxTimer*>(static_cast<ngx_connection_t*>(event->data)->data)->on_expiry_();
 }
 
-NgxEventLoop::NgxEventLoop(ngx_cycle_t* cycle) : log_(cycle->log) {
+NgxEventLoop::NgxEventLoop(ngx_cycle_t* cycle, const std::vector<std::unique_ptr<TlsContext>>& tls)
+    : log_(cycle->log), tls_(tls) {
   ident_.data = this;
   ident_.fd = static_cast<ngx_socket_t>(-1);
   turn_.data = &ident_;
   turn_.log = log_;
   turn_.handler = [](ngx_event_t* event) {
-    static_cast<NgxEventLoop*>(static_cast<ngx_connection_t*>(event->data)->data)->run_posted();
+    auto* self = static_cast<NgxEventLoop*>(static_cast<ngx_connection_t*>(event->data)->data);
+    self->turning_ = true;
+    self->run_posted();
   };
 }
 
@@ -44,9 +49,18 @@ NgxEventLoop::~NgxEventLoop() {
   }
 }
 
-void NgxEventLoop::wake() { ngx_post_event(&turn_, &ngx_posted_events); }
+// What is posted while a worker starts would wait for the first event otherwise.
+void NgxEventLoop::wake() { ngx_post_event(&turn_, turning_ ? &ngx_posted_events : &ngx_posted_next_events); }
 
-bool NgxEventLoop::attach(redisAsyncContext* context) { return attach_to_nginx(context, log_); }
+std::unique_ptr<Stream> NgxEventLoop::connect(const Server& server, Stream::User& user) {
+  const TlsContext* tls = nullptr;
+  if (server.tls) {
+    tls = std::find_if(tls_.begin(), tls_.end(), [&](const auto& context) {
+            return context->settings == *server.tls;
+          })->get();
+  }
+  return std::make_unique<PeerStream>(*this, server, user, tls, log_);
+}
 
 std::unique_ptr<Timer> NgxEventLoop::new_timer(TimerKind kind, std::function<void()> on_expiry) {
   return std::make_unique<NgxTimer>(kind, log_, std::move(on_expiry));

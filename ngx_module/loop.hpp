@@ -1,12 +1,13 @@
-// redis/event_loop.hpp on nginx' event loop: timers, the end of a turn, and hiredis contexts as nginx
-// connections.
+// redis/event_loop.hpp on nginx' event loop: timers, the end of a turn, and streams on nginx' connections.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "event_loop.hpp"
 #include "ngx.hpp"
+#include "tls_context.hpp"
 
 namespace wallet_sync {
 
@@ -30,18 +31,21 @@ class NgxTimer final : public Timer {
 
 class NgxEventLoop final : public EventLoop {
  public:
-  explicit NgxEventLoop(ngx_cycle_t* cycle);
+  // `tls` holds a context for each server that is spoken to by TLS, and outlives the loop.
+  NgxEventLoop(ngx_cycle_t* cycle, const std::vector<std::unique_ptr<TlsContext>>& tls);
   ~NgxEventLoop() override;
   NgxEventLoop(const NgxEventLoop&) = delete;
   NgxEventLoop& operator=(const NgxEventLoop&) = delete;
 
-  bool attach(redisAsyncContext* context) override;
+  std::unique_ptr<Stream> connect(const Server& server, Stream::User& user) override;
   std::unique_ptr<Timer> new_timer(TimerKind kind, std::function<void()> on_expiry) override;
   std::int64_t now_ms() const override { return static_cast<std::int64_t>(ngx_current_msec); }
 
  private:
   void wake() override;
   ngx_log_t* log_;
+  const std::vector<std::unique_ptr<TlsContext>>& tls_;
+  bool turning_ = false;  // the worker has begun to process events
   ngx_event_t turn_{};
   ngx_connection_t ident_{};
 };

@@ -18,6 +18,7 @@ struct StoreFailure {
 };
 constexpr std::array kStoreFailures = {
     StoreFailure{Counter::store_unavailable, "unavailable", "store_unavailable"},
+    StoreFailure{Counter::store_overloaded, "overloaded", "store_overloaded"},
     StoreFailure{Counter::store_refused, "refused", "store_refused"},
     StoreFailure{Counter::store_unknown, "unknown", "store_unknown"},
     StoreFailure{Counter::store_contended, "contended", "store_contended"},

@@ -38,13 +38,13 @@ class SocketHub::Place final : public PendingSocket {
   std::unique_ptr<Socket> socket_;
 };
 
-SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, Metrics& metrics)
+SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Metrics& metrics)
     : loop_(loop),
       store_(store),
       metrics_(metrics),
       drain_timer_(loop.new_timer(TimerKind::deadline, [this] { drain_some(); })),
       catch_up_timer_(loop.new_timer(TimerKind::background, [this] { start_catch_up(); })),
-      subscriber_(loop, store.server(), store.keys(), monitor, *this) {}
+      subscriber_(store.deadlines(), store.node(), store.keys(), *this) {}
 
 SocketHub::~SocketHub() {
   while (!groups_.empty()) {

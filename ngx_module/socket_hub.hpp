@@ -25,7 +25,7 @@ struct SocketGroup {
 
 class SocketHub final : public Sockets, private Subscriber::Listener {
  public:
-  SocketHub(EventLoop& loop, RedisStore& store, Monitor& monitor, Metrics& metrics);
+  SocketHub(EventLoop& loop, RedisStore& store, Metrics& metrics);
   ~SocketHub() override;
   SocketHub(const SocketHub&) = delete;
   SocketHub& operator=(const SocketHub&) = delete;

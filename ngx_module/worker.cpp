@@ -24,13 +24,13 @@ Worker* Worker::current() { return current_worker.get(); }
 
 Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
     : metrics_(*conf.metrics_zone),
-      loop_(cycle),
+      loop_(cycle, conf.tls),
       monitor_(cycle->log, metrics_),
       kdf_(metrics_, loop_, conf.kdf_pool, conf.kdf_max_tasks, cycle->log),
       mail_queue_(loop_, conf.mail_pool, conf.mail_max_tasks, cycle->log, "mail") {
   for (const Server& server : conf.servers) {
     stores_.push_back(std::make_unique<RedisStore>(loop_, server, monitor_));
-    hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), monitor_, metrics_));
+    hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), metrics_));
   }
   if (!conf.mails.empty()) {
     curl_.emplace();

@@ -9,7 +9,7 @@
 namespace wallet_sync {
 
 inline constexpr std::int64_t kFirstBackoffMs = 50;
-inline constexpr std::int64_t kMaxBackoffMs = 1000;
+inline constexpr std::int64_t kMaxBackoffMs = 500;
 
 // The delay before the next attempt; `current` is the previous base delay (0 at first) and is advanced.
 inline std::int64_t next_backoff(std::int64_t& current) {

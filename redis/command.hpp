@@ -1,4 +1,4 @@
-// A command in the wire format (RESP2), built once and handed to hiredis as it is. Arguments are binary-safe.
+// A command in the wire format (RESP2), built once and sent as it is. Arguments are binary-safe.
 #pragma once
 
 #include <array>
@@ -28,6 +28,9 @@ class Command {
 
   std::string_view wire() const { return std::string_view(text_).substr(begin_); }
 
+  // The name and the arguments, read back from the wire format; the views live as long as the command.
+  std::vector<std::string_view> words() const;
+
  private:
   // Room for "*<number of arguments>\r\n" in front; it is written from the right.
   static constexpr std::size_t kHeader = 16;
@@ -42,7 +45,7 @@ class Command {
   }
   void write_header();
 
-  std::size_t arguments_ = 0;
+  std::size_t words_ = 0;
   std::size_t begin_ = 0;
   std::string text_;
 };

@@ -1,270 +1,274 @@
 #include "connection.hpp"
 
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
-
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace wallet_sync {
+namespace {
 
-RoundTrip::RoundTrip(Connection& connection, const Commands& commands, std::int64_t deadline_ms)
-    : Posted(connection.loop_) {
-  flight_ = connection.submit(commands, Connection::Purpose::awaited, this, deadline_ms);
-  waiting_ = flight_ != nullptr;
-  lost_ = !waiting_;
+// What one event reads, so that others get their turn: a few large wallets, or a few hundred small ones.
+constexpr std::size_t kReadBudget = 256 * 1024;
+// An output buffer larger than this is not kept.
+constexpr std::size_t kKeptOutput = 256 * 1024;
+
+// Empty if the replies to the greeting are fine, otherwise what is wrong with the server.
+std::string complaint(const Replies& replies) {
+  for (std::size_t i = 0; i + 1 < replies.size(); ++i) {
+    if (replies[i].is_error()) {
+      return loggable(replies[i].text);
+    }
+  }
+  return is_replica(replies.back()) ? "it is a replica, not a master" : "";
 }
 
-RoundTrip::~RoundTrip() {
+}  // namespace
+
+class Connection::Greeting final : public Receiver {
+ public:
+  explicit Greeting(Connection& connection) : connection_(connection) {}
+
+ private:
+  void on_replies(Connection&, Replies&& replies) override { connection_.greeted(replies); }
+  void on_no_replies() override {}
+  Connection& connection_;
+};
+
+void Receiver::stop_receiving() {
   if (flight_ != nullptr) {
-    flight_->waiter = nullptr;
+    std::exchange(flight_, nullptr)->receiver = nullptr;
   }
 }
 
-Result<Replies> RoundTrip::await_resume() {
-  if (lost_) {
-    return StoreError::unavailable;
-  }
-  return std::move(replies_);
-}
-
-Connection::Connection(EventLoop& loop, const Server& server, Monitor& monitor, Owner& owner)
-    : Posted(loop),
+Connection::Connection(EventLoop& loop, const Server& server, Monitor& monitor, Owner& owner,
+                       unsigned generation)
+    : Posted(loop, Phase::end_of_turn),
       loop_(loop),
       server_(server),
       monitor_(monitor),
       owner_(owner),
-      connect_by_ms_(loop.now_ms() + server.connect_timeout_ms),
-      deadline_(loop.new_timer(TimerKind::deadline, [this] { on_deadline(); })) {
-  context_ = server.unix_path.empty() ? redisAsyncConnect(server.host.c_str(), server.port)
-                                      : redisAsyncConnectUnix(server.unix_path.c_str());
-  if (context_ == nullptr) {
-    lose("no memory");
-    return;
-  }
-  if (context_->err != 0) {
-    lose(context_->errstr);
-    return;
-  }
-  context_->data = this;
-  if (!loop.attach(context_)) {
-    lose("no free connection slot (worker_connections)");
-    return;
-  }
-  redisAsyncSetDisconnectCallback(context_, on_disconnect);
-  redisAsyncSetConnectCallback(context_, on_connect);
-  watch(connect_by_ms_);
+      generation_(generation),
+      heard_at_ms_(loop.now_ms()),
+      // Whoever waits has a deadline of his own, which a worker that quits respects.
+      silence_(loop.new_timer(TimerKind::background, [this] { on_silence(); })),
+      stream_(loop.connect(server, *this)) {
+  silence_->arm(server.connect_timeout_ms);
 }
 
-Connection::~Connection() { release_context(); }
-
-void Connection::tell(const Command& command) { submit({command}, Purpose::told, nullptr); }
-
-void Connection::push_command(const Command& command) {
-  if (context_ != nullptr && state_ == State::ready) {
-    const std::string_view wire = command.wire();
-    redisAsyncFormattedCommand(context_, on_pushed, this, wire.data(), wire.size());
-  }
-}
-
-Flight* Connection::submit(const Commands& commands, Purpose purpose, RoundTrip* waiter,
-                           std::int64_t deadline_ms) {
-  if (context_ == nullptr || (state_ != State::ready && purpose != Purpose::greeting)) {
-    return nullptr;
-  }
-  Flight& flight = flights_.emplace_back(Flight{this, waiter, purpose, 0, 0, false, {}, {}});
-  flight.self = std::prev(flights_.end());
-  flight.deadline_ms = purpose == Purpose::greeting
-                           ? connect_by_ms_
-                           : std::min(deadline_ms, loop_.now_ms() + server_.command_timeout_ms);
-  flight.replies.reserve(commands.size());
-  for (const Command& command : commands) {
-    const std::string_view wire = command.wire();
-    if (redisAsyncFormattedCommand(context_, on_reply, &flight, wire.data(), wire.size()) != REDIS_OK) {
-      flight.lost = true;  // it calls nobody for this one
-      break;
+Connection::~Connection() {
+  for (const Flight& flight : flights_) {
+    if (flight.receiver != nullptr) {
+      flight.receiver->flight_ = nullptr;
     }
-    ++flight.outstanding;
   }
-  if (flight.outstanding == 0) {
-    flights_.erase(flight.self);
-    return nullptr;
-  }
-  if (!deadline_->armed() || flight.deadline_ms < armed_for_ms_) {
-    watch(flight.deadline_ms);
-  }
-  return &flight;
 }
 
-void Connection::lose(std::string reason) {
-  if (state_ == State::lost) {
-    return;
+void Connection::launch(std::size_t replies, Receiver* receiver, bool complain) {
+  if (flights_.empty() && state_ == State::ready) {
+    heard_at_ms_ = loop_.now_ms();
+    if (!silence_->armed()) {
+      silence_->arm(server_.command_timeout_ms);
+    }
   }
-  state_ = State::lost;
-  reason_ = std::move(reason);
-  monitor_.count(Counter::connections_lost);
-  release_context();
+  Flight& flight = flights_.emplace_back(Flight{receiver, replies, complain, {}});
+  flight.replies.reserve(replies);
+  if (receiver != nullptr) {
+    receiver->flight_ = &flight;
+  }
   post();
 }
 
-// hiredis answers every pending command with NULL, at once: we are never inside one of its callbacks here.
-void Connection::release_context() {
-  if (redisAsyncContext* context = std::exchange(context_, nullptr)) {
-    context->data = nullptr;
-    redisAsyncFree(context);
+void Connection::ask(const Commands& commands, Receiver& receiver) {
+  expect(commands.size(), receiver);
+  for (const Command& command : commands) {
+    append(command);
   }
-  deadline_->disarm();
 }
 
-void Connection::greet() {
-  state_ = State::handshake;
-  Commands greeting;
+void Connection::expect(std::size_t replies, Receiver& receiver) { launch(replies, &receiver, false); }
+
+void Connection::tell(const Command& command) {
+  if (state_ == State::ready) {
+    launch(1, nullptr, true);
+    append(command);
+  }
+}
+
+void Connection::push_command(const Command& command) {
+  if (state_ == State::ready) {
+    pushing_ = true;
+    append(command);
+    post();
+  }
+}
+
+void Connection::lose(std::string reason) {
+  if (state_ != State::lost) {
+    state_ = State::lost;
+    reason_ = std::move(reason);
+    monitor_.count(Counter::connections_lost);
+    post();
+  }
+}
+
+void Connection::on_failed(std::string reason) { lose(std::move(reason)); }
+
+void Connection::on_connected() {
+  if (state_ != State::connecting) {
+    return;
+  }
+  state_ = State::greeting;
+  Commands commands;
   if (!server_.password.empty() || !server_.user.empty()) {
-    greeting.push_back(server_.user.empty() ? Command("AUTH", server_.password)
+    commands.push_back(server_.user.empty() ? Command("AUTH", server_.password)
                                             : Command("AUTH", server_.user, server_.password));
   }
   if (server_.database != 0) {
-    greeting.emplace_back("SELECT", server_.database);
+    commands.emplace_back("SELECT", server_.database);
   }
-  greeting.emplace_back("PING");
-  greeting.emplace_back("ROLE");
-  if (submit(greeting, Purpose::greeting, nullptr) == nullptr) {
-    lose("no memory");
-  }
+  commands.emplace_back("PING");
+  commands.emplace_back("ROLE");
+  greeting_ = std::make_unique<Greeting>(*this);
+  ask(commands, *greeting_);
 }
 
-std::string Connection::complaint(const Replies& replies) const {
-  for (std::size_t i = 0; i + 1 < replies.size(); ++i) {
-    if (replies[i].is_error()) {
-      return replies[i].text;
-    }
-  }
-  const Reply& role = replies.back();  // an ACL may forbid ROLE: then a write to a replica is refused later
-  if (role.type == Reply::Type::array && !role.elements.empty() && role.elements[0].text != "master") {
-    return "it is a replica, not a master";
-  }
-  return {};
-}
-
-void Connection::on_connect(const redisAsyncContext* context, int status) {
-  auto* self = static_cast<Connection*>(context->data);
-  if (self == nullptr) {
+void Connection::greeted(const Replies& replies) {
+  if (std::string wrong = complaint(replies); !wrong.empty()) {
+    lose(std::move(wrong));
     return;
   }
-  if (status != REDIS_OK) {
-    self->note_loss(context);  // hiredis frees the context when we return, without calling on_disconnect
-  } else if (self->server_.unix_path.empty()) {
-    redisEnableKeepAlive(const_cast<redisContext*>(&context->c));
-  }
-  self->post();
+  state_ = State::ready;
+  was_ready_ = true;
+  silence_->disarm();  // connect_timeout's
+  post();
 }
 
-void Connection::on_disconnect(const redisAsyncContext* context, int) {
-  if (auto* self = static_cast<Connection*>(context->data)) {
-    self->note_loss(context);
-    self->post();
-  }
-}
-
-void Connection::note_loss(const redisAsyncContext* context) {
-  context_ = nullptr;
-  if (state_ != State::lost || reason_.empty()) {
-    reason_ = context->c.errstr[0] != '\0' ? context->c.errstr : "the server closed the connection";
-  }
-  state_ = State::lost;
-  monitor_.count(Counter::connections_lost);
-  deadline_->disarm();
-}
-
-void Connection::on_reply(redisAsyncContext*, void* reply, void* privdata) {
-  auto& flight = *static_cast<Flight*>(privdata);
-  if (reply == nullptr) {
-    flight.lost = true;
-    flight.connection->state_ = State::lost;  // on_disconnect comes after the last of the pending commands
-  } else if (!flight.lost) {
-    flight.replies.push_back(Reply::from(*static_cast<const redisReply*>(reply)));
-  }
-  if (--flight.outstanding == 0) {
-    flight.connection->land(flight);
-  }
-}
-
-void Connection::on_pushed(redisAsyncContext*, void* reply, void* privdata) {
-  auto* self = static_cast<Connection*>(privdata);
-  if (reply != nullptr) {  // NULL comes with the loss, for each channel
-    self->pushes_.push_back(Reply::from(*static_cast<const redisReply*>(reply)));
-    self->post();
-  }
-}
-
-void Connection::land(Flight& flight) {
-  if (RoundTrip* waiter = flight.waiter) {
-    waiter->flight_ = nullptr;
-    waiter->lost_ = flight.lost;
-    waiter->replies_ = std::move(flight.replies);
-    waiter->post();
-  } else if (flight.purpose == Purpose::greeting && !flight.lost) {
-    reason_ = complaint(flight.replies);
-    if (reason_.empty()) {
-      state_ = State::ready;
+void Connection::on_readable() {
+  static std::array<char, 64 * 1024> buffer;  // of the one thread that all connections live in
+  for (std::size_t budget = kReadBudget; state_ != State::lost; budget -= buffer.size()) {
+    if (budget == 0) {
+      stream_->read_later();
+      return;
     }
-    post();
-  } else if (flight.purpose == Purpose::greeting && reason_.empty() && !flight.replies.empty() &&
-             flight.replies.front().is_error()) {
-    reason_ = flight.replies.front().text;  // a full server may say so before it hangs up
-  } else if (flight.purpose == Purpose::told && !flight.lost && flight.replies.front().is_error()) {
-    reason_ = flight.replies.front().text;
-    post();
+    const Stream::Read read = stream_->read(buffer.data(), buffer.size());
+    switch (read.what) {
+      case Stream::Read::What::nothing_yet: return;
+      case Stream::Read::What::end: lose("the server closed the connection"); return;
+      case Stream::Read::What::failure: lose(stream_->error()); return;
+      case Stream::Read::What::bytes: break;
+    }
+    heard_at_ms_ = loop_.now_ms();
+    if (!reader_.feed({buffer.data(), read.size}, *this)) {
+      lose("it does not speak Redis' protocol: " + loggable(reader_.error()));
+    }
   }
-  flights_.erase(flight.self);
+}
+
+bool Connection::on_reply(Reply&& reply) {
+  if (pushing_ && flights_.empty()) {
+    owner_.on_push(*this, reply);
+    return state_ != State::lost;
+  }
+  if (flights_.empty()) {  // a server that is full says so unasked
+    lose(reply.is_error() ? loggable(reply.text) : "it answers what was not asked");
+    return false;
+  }
+  Flight& flight = flights_.front();
+  // The last reply to a greeting may be an error, see complaint(); before that the server may hang up.
+  const bool refused = state_ == State::greeting && flight.replies.size() + 1 < flight.expected;
+  if (reply.is_error() && (flight.complain || refused)) {
+    lose(loggable(reply.text));
+    return false;
+  }
+  flight.replies.push_back(std::move(reply));
+  if (flight.replies.size() < flight.expected) {
+    return true;
+  }
+  Receiver* receiver = flight.receiver;
+  Replies replies = std::move(flight.replies);
+  flights_.pop_front();
+  if (flights_.empty() && state_ == State::ready) {
+    silence_->disarm();
+  }
+  if (receiver != nullptr) {
+    receiver->flight_ = nullptr;
+    receiver->on_replies(*this, std::move(replies));
+  }
+  return state_ != State::lost;
+}
+
+void Connection::on_writable() {
+  blocked_ = false;
+  flush();
+}
+
+void Connection::flush() {
+  if (state_ == State::lost || blocked_ || output_.empty()) {
+    return;
+  }
+  written_ += stream_->write(std::string_view(output_).substr(written_));
+  if (written_ < output_.size()) {
+    blocked_ = true;
+    return;
+  }
+  written_ = 0;
+  output_.clear();
+  if (output_.capacity() > kKeptOutput) {
+    output_.shrink_to_fit();
+  }
+}
+
+// One timer, moved only when it expires: a busy connection hears something every few microseconds.
+void Connection::on_silence() {
+  if (state_ != State::ready) {
+    was_silent_ = true;
+    lose("no connection within connect_timeout");
+    return;
+  }
   if (flights_.empty()) {
-    deadline_->disarm();
-  }
-}
-
-void Connection::watch(std::int64_t deadline_ms) {
-  armed_for_ms_ = deadline_ms;
-  deadline_->arm(std::max<std::int64_t>(deadline_ms - loop_.now_ms(), 1));
-}
-
-// One timer for all.
-void Connection::on_deadline() {
-  std::int64_t first = kNoDeadline;
-  for (const Flight& flight : flights_) {
-    first = std::min(first, flight.deadline_ms);
-  }
-  if (flights_.empty() || first <= loop_.now_ms()) {
-    timed_out_ = true;
-    lose(state_ != State::ready ? "no connection within connect_timeout" : "no answer within timeout");
     return;
   }
-  watch(first);
+  on_readable();  // we may have been the one who did not listen
+  const std::int64_t quiet = loop_.now_ms() - heard_at_ms_;
+  if (state_ != State::ready || flights_.empty()) {
+    return;
+  }
+  if (quiet < server_.command_timeout_ms) {
+    silence_->arm(server_.command_timeout_ms - quiet);
+    return;
+  }
+  was_silent_ = true;
+  lose("no answer within timeout");
 }
 
-// What the callbacks noted is acted upon here, outside hiredis.
 void Connection::run() {
-  if (state_ != State::lost && !reason_.empty()) {
-    lose(std::exchange(reason_, {}));
-  }
-  while (!pushes_.empty()) {
-    const Reply push = std::move(pushes_.front());
-    pushes_.pop_front();
-    owner_.on_push(*this, push);
-  }
-  if (state_ == State::connecting) {
-    greet();
-    return;
-  }
+  flush();
+  tell_owner();
+}
+
+// The end of everything that waits comes before the owner, who may destroy us.
+void Connection::tell_owner() {
   if (state_ == told_ || (state_ != State::ready && state_ != State::lost)) {
     return;
   }
   told_ = state_;
   if (state_ == State::ready) {
-    was_ready_ = true;
+    greeting_.reset();
     monitor_.count(Counter::connects);
     owner_.on_ready(*this);
-  } else {
-    owner_.on_lost(*this);
+    return;
   }
+  silence_->disarm();
+  stream_.reset();
+  while (!flights_.empty()) {
+    Receiver* receiver = flights_.front().receiver;
+    flights_.pop_front();
+    if (receiver != nullptr) {
+      receiver->flight_ = nullptr;
+      receiver->on_no_replies();
+    }
+  }
+  owner_.on_lost(*this);
 }
 
 }  // namespace wallet_sync

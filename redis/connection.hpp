@@ -1,18 +1,19 @@
-// One connection to Redis, from connect to loss. It is not revived: its owner makes another.
+// One connection to Redis, from connect to loss. It is not revived: its node makes another.
 //
-//   connecting ──▶ handshake (AUTH, SELECT, PING, ROLE) ──▶ ready ──▶ lost
+//   connecting ──▶ greeting (AUTH, SELECT, PING, ROLE) ──▶ ready ──▶ lost
 //        └───────────────────┴──────────────────────────────────────▲
 //
 // Ready means that PING succeeded (a server that loads its data set accepts nearly everything else) and that
-// the server is a master. Every command has a deadline; one that is missed ends the connection, and with it
-// all commands that wait: what they did is unknown to us then.
+// the server is a master. Replies come in the order of the commands.
+//
+// Only the peer's silence ends a connection: nothing at all arrived for command_timeout although something is
+// due. How long anyone wants to wait for a reply is another matter, and his own: he goes, and the reply is
+// dropped when it comes.
 #pragma once
 
-#include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <limits>
-#include <list>
 #include <memory>
 #include <string>
 
@@ -20,47 +21,50 @@
 #include "event_loop.hpp"
 #include "monitor.hpp"
 #include "reply.hpp"
-#include "result.hpp"
+#include "reply_reader.hpp"
 #include "server.hpp"
-
-struct redisAsyncContext;
+#include "stream.hpp"
 
 namespace wallet_sync {
 
 class Connection;
 struct Flight;
 
-inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::max();
-
-// Commands on their way: awaiting it gives one reply for each, in order, or StoreError::unavailable if not
-// all came (then any of them may have run). Destroying it forgets the replies; the commands run all the same.
-class RoundTrip : private Posted {
+// Who waits for the replies to what was sent together. Destroying it forgets them; the commands run all the
+// same. It may wait for one answer at a time.
+class Receiver {
  public:
-  RoundTrip(Connection& connection, const Commands& commands, std::int64_t deadline_ms);
-  ~RoundTrip() override;
-  RoundTrip(const RoundTrip&) = delete;
-  RoundTrip& operator=(const RoundTrip&) = delete;
+  Receiver() = default;
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+  bool receiving() const { return flight_ != nullptr; }
 
-  bool await_ready() const noexcept { return !waiting_; }
-  void await_suspend(std::coroutine_handle<> caller) noexcept { caller_ = caller; }
-  Result<Replies> await_resume();
+ protected:
+  virtual ~Receiver() { stop_receiving(); }
+  void stop_receiving();
+  // One reply for each command. Called from the loop.
+  virtual void on_replies(Connection& connection, Replies&& replies) = 0;
+  // The connection was lost before all had come: any of the commands may have run.
+  virtual void on_no_replies() = 0;
 
  private:
   friend class Connection;
-  void run() override { caller_.resume(); }
-
-  Flight* flight_ = nullptr;  // null once it has landed
-  bool waiting_ = false;
-  bool lost_ = false;
-  Replies replies_;
-  std::coroutine_handle<> caller_;
+  Flight* flight_ = nullptr;
 };
 
-class Connection : private Posted {
+// Commands that were sent together, and the replies that have come so far.
+struct Flight {
+  Receiver* receiver;  // null: nobody wants the replies (any more)
+  std::size_t expected;
+  bool complain;  // an error among them ends the connection
+  Replies replies;
+};
+
+class Connection final : private Posted, private Stream::User, private ReplyReader::Sink {
  public:
   class Owner {
    public:
-    // Both are called from the loop, never from within a call into the connection. The owner may destroy it.
+    // Called from the loop, never from within a call into the connection. The first two may destroy it.
     virtual void on_ready(Connection& connection) = 0;
     virtual void on_lost(Connection& connection) = 0;
     // What comes on a connection that push_command was used on.
@@ -70,87 +74,75 @@ class Connection : private Posted {
     ~Owner() = default;
   };
 
-  // Starts to connect.
-  Connection(EventLoop& loop, const Server& server, Monitor& monitor, Owner& owner);
+  // Starts to connect. `generation`: see Node.
+  Connection(EventLoop& loop, const Server& server, Monitor& monitor, Owner& owner, unsigned generation);
   ~Connection() override;
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
 
   bool ready() const { return state_ == State::ready; }
   bool lost() const { return state_ == State::lost; }
   // It is, or was before it was lost.
   bool was_ready() const { return was_ready_; }
+  // It is lost because the peer was silent: trying again would only take as long again.
+  bool was_silent() const { return was_silent_; }
   // Why it was lost, for the log.
   const std::string& reason() const { return reason_; }
   const Server& server() const { return server_; }
-  // It is lost because it did not answer in time: trying again would only take as long again.
-  bool timed_out() const { return timed_out_; }
+  unsigned generation() const { return generation_; }
+  // When something came over it the last time.
+  std::int64_t heard_at_ms() const { return heard_at_ms_; }
+  std::size_t flights() const { return flights_.size(); }
 
-  // Sends the commands in one write. They are answered by `deadline_ms` of the loop's clock, or the
-  // connection is lost; nothing has more than command_timeout.
-  RoundTrip send(const Commands& commands, std::int64_t deadline_ms = kNoDeadline) {
-    return {*this, commands, deadline_ms};
-  }
+  // Sends the commands with all else of this turn, in one write. REQUIRES: ready, receiver.receiving() false.
+  void ask(const Commands& commands, Receiver& receiver);
+  // The same in parts: how many replies are expected, then as many commands.
+  void expect(std::size_t replies, Receiver& receiver);
+  void append(const Command& command) { output_.append(command.wire()); }
   // Sends a command whose reply nobody waits for; an error reply ends the connection.
   void tell(const Command& command);
   // SUBSCRIBE and UNSUBSCRIBE: confirmations and messages come to Owner::on_push. Nothing else may be sent
-  // then.
+  // from then on.
   void push_command(const Command& command);
-  // Ends it now, e.g. because of an error reply that says the server is not what we need.
+  // Ends it, e.g. because of a reply that says the server is not what we need. The owner hears of it later in
+  // this turn.
   void lose(std::string reason);
 
  private:
-  friend class RoundTrip;
-  friend struct Flight;
-  enum class State { connecting, handshake, ready, lost };
+  enum class State { connecting, greeting, ready, lost };
+  class Greeting;
 
-  enum class Purpose { awaited, greeting, told };
+  void on_connected() override;
+  void on_readable() override;
+  void on_writable() override;
+  void on_failed(std::string reason) override;
+  bool on_reply(Reply&& reply) override;
+  void run() override;  // the end of a turn
 
-  Flight* submit(const Commands& commands, Purpose purpose, RoundTrip* waiter,
-                 std::int64_t deadline_ms = kNoDeadline);
-  void greet();
-  // Empty if the greeting's replies are fine, otherwise what is wrong with the server.
-  std::string complaint(const Replies& replies) const;
-  void watch(std::int64_t deadline_ms);
-  void on_deadline();
-  void release_context();
-  void run() override;
-
-  // hiredis' callbacks; they only note what happened and post.
-  static void on_connect(const redisAsyncContext* context, int status);
-  static void on_disconnect(const redisAsyncContext* context, int status);
-  static void on_pushed(redisAsyncContext* context, void* reply, void* connection);
-  static void on_reply(redisAsyncContext* context, void* reply, void* flight);
-  void land(Flight& flight);
-  void note_loss(const redisAsyncContext* context);
+  void launch(std::size_t replies, Receiver* receiver, bool complain);
+  void greeted(const Replies& replies);
+  void flush();
+  void on_silence();
+  void tell_owner();
 
   EventLoop& loop_;
   const Server& server_;
   Monitor& monitor_;
   Owner& owner_;
-  redisAsyncContext* context_ = nullptr;
+  const unsigned generation_;
   State state_ = State::connecting;
   State told_ = State::connecting;  // the state the owner knows of
   bool was_ready_ = false;
-  bool timed_out_ = false;
+  bool was_silent_ = false;
+  bool pushing_ = false;
+  bool blocked_ = false;  // the stream takes no more for now
   std::string reason_;
-  std::list<Flight> flights_;   // oldest first
-  std::deque<Reply> pushes_;    // not yet passed on
-  std::int64_t connect_by_ms_;  // until then it has to be ready
-  std::int64_t armed_for_ms_ = 0;
-  std::unique_ptr<Timer> deadline_;
-};
-
-// Commands that were sent together and the replies that have come so far.
-struct Flight {
-  Connection* connection;
-  RoundTrip* waiter;  // null: nobody wants the replies (any more)
-  Connection::Purpose purpose;
-  std::size_t outstanding;
-  std::int64_t deadline_ms;
-  bool lost = false;
-  Replies replies;
-  std::list<Flight>::iterator self;
+  std::string output_;
+  std::size_t written_ = 0;      // of output_
+  std::deque<Flight> flights_;   // oldest first
+  std::int64_t heard_at_ms_;     // or when the first thing became due after a pause
+  std::unique_ptr<Timer> silence_;
+  std::unique_ptr<Greeting> greeting_;
+  ReplyReader reader_;
+  std::unique_ptr<Stream> stream_;
 };
 
 }  // namespace wallet_sync

@@ -6,33 +6,45 @@ Posted::~Posted() {
   if (!posted_) {
     return;
   }
-  (previous_ != nullptr ? previous_->next_ : loop_.first_) = next_;
-  (next_ != nullptr ? next_->previous_ : loop_.last_) = previous_;
+  EventLoop::Queue& queue = loop_.queue(phase_);
+  (previous_ != nullptr ? previous_->next_ : queue.first) = next_;
+  (next_ != nullptr ? next_->previous_ : queue.last) = previous_;
 }
 
 void Posted::post() {
   if (posted_) {
     return;
   }
-  const bool was_empty = loop_.first_ == nullptr;
+  const bool announce = !loop_.running_ && loop_.within_turn_.first == nullptr && loop_.end_of_turn_.first == nullptr;
+  EventLoop::Queue& queue = loop_.queue(phase_);
   posted_ = true;
-  previous_ = loop_.last_;
+  previous_ = queue.last;
   next_ = nullptr;
-  (previous_ != nullptr ? previous_->next_ : loop_.first_) = this;
-  loop_.last_ = this;
-  if (was_empty) {
+  (previous_ != nullptr ? previous_->next_ : queue.first) = this;
+  queue.last = this;
+  if (announce) {
     loop_.wake();
   }
 }
 
-void EventLoop::run_posted() {
-  while (Posted* item = first_) {
-    first_ = item->next_;
-    (first_ != nullptr ? first_->previous_ : last_) = nullptr;
+Posted* EventLoop::take() {
+  Queue& queue = within_turn_.first != nullptr ? within_turn_ : end_of_turn_;
+  Posted* item = queue.first;
+  if (item != nullptr) {
+    queue.first = item->next_;
+    (queue.first != nullptr ? queue.first->previous_ : queue.last) = nullptr;
     item->next_ = nullptr;
     item->posted_ = false;
+  }
+  return item;
+}
+
+void EventLoop::run_posted() {
+  running_ = true;
+  while (Posted* item = take()) {
     item->run();  // may destroy the item
   }
+  running_ = false;
 }
 
 }  // namespace wallet_sync

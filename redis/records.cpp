@@ -1,5 +1,6 @@
 #include "records.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace wallet_sync {
@@ -40,6 +41,38 @@ std::optional<Sequence> read_sequence(const Reply& reply) {
     return std::nullopt;
   }
   return static_cast<Sequence>(*sequence);
+}
+
+std::optional<WalletState> read_wallet_state(const Reply& reply) {
+  const auto sequence = read_sequence(reply);
+  if (!sequence || !reply.is_array(2)) {
+    return std::nullopt;
+  }
+  return WalletState{*sequence, reply.elements[1].text};
+}
+
+bool holds_mark(std::string_view marks, std::string_view write) {
+  for (std::size_t at = 0; at < marks.size();) {
+    const std::size_t end = std::min(marks.find(' ', at), marks.size());
+    if (marks.substr(at, end - at) == write) {
+      return true;
+    }
+    at = end + 1;
+  }
+  return false;
+}
+
+std::string add_mark(std::string_view marks, std::string_view write) {
+  constexpr std::size_t kFormerMarks = 4;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < kFormerMarks && kept < marks.size(); ++i) {
+    kept = std::min(marks.find(' ', kept + 1), marks.size());
+  }
+  std::string all(write);
+  if (kept > 0) {
+    all.append(" ").append(marks.substr(0, kept));
+  }
+  return all;
 }
 
 bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {

@@ -29,6 +29,20 @@ TokenState token_state(const Reply& record, UnixTime now);
 // wallet: `wallet` stays empty.
 bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet);
 
+// What a change has to know of the wallet that is there.
+struct WalletState {
+  Sequence sequence = 0;   // 0: there is none
+  std::string_view marks;  // of the last few writes, into the reply
+};
+
+// The reply to HMGET sequence write. nullopt: not something we wrote.
+std::optional<WalletState> read_wallet_state(const Reply& reply);
+
+// The field `write` names the last few writes, the newest first: a write that lost its reply finds itself there
+// even when other devices have written since.
+bool holds_mark(std::string_view marks, std::string_view write);
+std::string add_mark(std::string_view marks, std::string_view write);
+
 // The reply to an HMGET that begins with the wallet's sequence: 0 if there is no wallet; nullopt: not
 // something we wrote.
 std::optional<Sequence> read_sequence(const Reply& reply);

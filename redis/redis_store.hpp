@@ -1,15 +1,16 @@
-// The store on Redis. One of it per worker and server; see keyspace.hpp for what is kept, transaction.hpp for
-// how it is changed.
+// The store on Redis. One of it per worker and server; see keyspace.hpp for what is kept, change.hpp for how it
+// is changed.
 #pragma once
 
+#include "change_queue.hpp"
+#include "node.hpp"
 #include "event_loop.hpp"
 #include "keyspace.hpp"
-#include "link.hpp"
+#include "links.hpp"
 #include "monitor.hpp"
-#include "pool.hpp"
 #include "server.hpp"
 #include "store.hpp"
-#include "transaction.hpp"
+#include "waiter.hpp"
 #include "websocket.hpp"
 
 namespace wallet_sync {
@@ -26,7 +27,7 @@ class RedisStore : public Store {
   Task<Result<bool>> remove_unverified(AccountId id, Verification pending) override;
   Task<Result<LoginOutcome>> save_token(AccountId id, PasswordHash checked, NewToken token, LoginLimit limit,
                                         UnixTime now) override;
-  Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
+  Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
                                               UnixTime now) override;
   Task<Result<WalletView>> get_wallet(Token token, UnixTime now) override;
   Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) override;
@@ -38,23 +39,33 @@ class RedisStore : public Store {
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
 
   const Server& server() const { return server_; }
-  const Pool& pool() const { return pool_; }
-  const Link& link() const { return link_; }
   const Keyspace& keys() const { return keys_; }
+  const Links& links() const { return links_; }
+  const ChangeQueue& changes() const { return changes_; }
+  // For the subscriber, which lives beside the store and no longer than it.
+  Deadlines& deadlines() { return deadlines_; }
+  Node& node() { return node_; }
 
  private:
-  // Commands outside transactions: one round trip on the shared link, an error reply is a failure.
-  Task<Result<Replies>> ask(Commands commands);
-  Command write_wallet(const AccountId& id, const Wallet& wallet, const std::string& write,
-                       UnixTime now) const;
+  // Commands outside transactions; an error reply is a failure.
+  Task<Result<Replies>> ask(Commands commands, Repeat repeat = Repeat::yes);
+  // The next state of an account; see change.hpp. To be awaited at once.
+  template <typename Outcome, typename Decide>
+  Decided<Outcome, Decide> change(const AccountId& account, Look look, Decide decide) {
+    return {changes_, account, std::move(look), std::move(decide)};
+  }
+  // `marks`: what stands in the field "write" of the wallet that is replaced.
+  Command write_wallet(const AccountId& id, const Wallet& wallet, std::string_view marks,
+                       std::string_view write, UnixTime now) const;
   std::string next_write_id();
 
   Server server_;
   Monitor& monitor_;
   Keyspace keys_;
-  Link link_;
-  Pool pool_;
-  Transactions transactions_;
+  Deadlines deadlines_;
+  Node node_;
+  Links links_;
+  ChangeQueue changes_;
   std::string write_prefix_;  // random
   std::uint64_t writes_ = 0;
 };

@@ -1,4 +1,4 @@
-// A reply of Redis as a value of ours: hiredis frees its own when the callback returns.
+// A reply of Redis as a value.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-struct redisReply;
-
 namespace wallet_sync {
 
 struct Reply {
@@ -16,8 +14,6 @@ struct Reply {
   std::string text;  // of status, error and text
   std::int64_t integer = 0;
   std::vector<Reply> elements;
-
-  static Reply from(const redisReply& reply);
 
   bool is_error() const { return type == Type::error; }
   bool is_nil() const { return type == Type::nil; }
@@ -29,5 +25,16 @@ using Replies = std::vector<Reply>;
 
 // The number a text reply holds; nullopt if it is no decimal integer.
 std::optional<std::int64_t> to_integer(std::string_view text);
+
+// What may be logged of an error: Redis repeats arguments, ours hold secrets, in some of its sentences.
+std::string loggable(std::string_view error);
+
+// The server cannot do what it is asked at all, or not now, whichever the command: it is no master (any more),
+// or loads its data.
+bool says_not_a_master(const Reply& error);
+// A reply to ROLE, from a server that is none. (An ACL may forbid ROLE: an error says nothing.)
+bool is_replica(const Reply& role);
+// The server refuses every write at the moment, whoever makes it.
+bool says_no_writes(const Reply& error);
 
 }  // namespace wallet_sync

@@ -3,21 +3,34 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace wallet_sync {
 
+// How a stream to Redis is encrypted. The server's certificate is verified, always: its chain, and its name.
+struct Tls {
+  std::string ca_file;          // PEM; empty: the system's certificates
+  std::string certificate;      // PEM, our own, for a Redis that asks for one; empty: none
+  std::string certificate_key;  // PEM
+  std::string name;             // the name its certificate has to carry, and that is asked for (SNI)
+  bool operator==(const Tls&) const = default;
+};
+
 struct Server {
   std::string unix_path;  // or host and port
-  std::string host;       // an IP address: hiredis would resolve a name by blocking
+  std::string host;       // an IP address: to resolve a name would block
   int port = 6379;
+  std::optional<Tls> tls;
 
   std::string user;  // empty: the default user
   std::string password;
   int database = 0;
 
-  std::size_t pool = 64;  // connections for transactions, per worker
+  std::size_t links = 2;  // connections for reads, per worker
+  std::size_t lanes = 2;  // connections for changes, per worker
   std::int64_t connect_timeout_ms = 1000;
+  // What a request waits for, at the longest; and how long a peer that owes an answer may be silent.
   std::int64_t command_timeout_ms = 2000;
   std::string key_prefix = "wsync";
 

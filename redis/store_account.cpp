@@ -39,7 +39,7 @@ Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
   }
   LoginState state;
   if (!read_account((*replies)[0], state.account)) {
-    co_return transactions_.failed(StoreError::internal);
+    co_return changes_.failed(StoreError::internal);
   }
   state.failed.count = to_integer((*replies)[1].text).value_or(0);
   state.failed.seconds_left = static_cast<std::uint32_t>(std::max<std::int64_t>((*replies)[2].integer, 0));
@@ -56,13 +56,13 @@ Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uin
   commands.emplace_back("EXPIRE", key, window, "NX");
   commands.emplace_back("TTL", key);
   commands.emplace_back("EXEC");
-  auto replies = co_await ask(std::move(commands));
+  auto replies = co_await ask(std::move(commands), Repeat::no);
   if (!replies) {
     co_return replies.error();
   }
   const Reply& exec = replies->back();
   if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
-    co_return transactions_.failed(StoreError::internal);
+    co_return changes_.failed(StoreError::internal);
   }
   co_return FailedLogins{exec.elements[0].integer,
                          static_cast<std::uint32_t>(std::max<std::int64_t>(exec.elements[2].integer, 0))};
@@ -74,16 +74,16 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
   // Not of the account's slot, hence before WATCH. A number drawn in vain is a gap, no harm.
   Commands draw;
   draw.emplace_back("INCR", keys_.next_user_id());
-  auto drawn = co_await ask(std::move(draw));
+  auto drawn = co_await ask(std::move(draw), Repeat::no);
   if (!drawn) {
     co_return drawn.error();
   }
   account.id = drawn->front().integer;
 
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id));
-  look.emplace_back("HMGET", keys_.account(id), "email", "password-salt");
-  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<bool>> {
+  Look look;
+  look.watch = {keys_.account(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "email", "password-salt");
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {
       return StoreError::internal;
     }
@@ -103,14 +103,14 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
     }
     return Decision<bool>{true, {std::move(write)}};
   };
-  co_return co_await transactions_.run<bool>(std::move(look), decide);
+  co_return co_await change<bool>(id, std::move(look), decide);
 }
 
 Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pending) {
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id));
-  look.emplace_back("HMGET", keys_.account(id), "verified", "verify-token");
-  auto decide = [&](const Replies& seen, bool) -> Result<Decision<bool>> {
+  Look look;
+  look.watch = {keys_.account(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "verified", "verify-token");
+  auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {
       return StoreError::internal;
     }
@@ -120,16 +120,16 @@ Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pend
     }
     return Decision<bool>{true, {Command("DEL", keys_.account(id))}};
   };
-  co_return co_await transactions_.run<bool>(std::move(look), decide);
+  co_return co_await change<bool>(id, std::move(look), decide);
 }
 
 Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
   const AccountId id = token.account();
   const std::string digest = token.digest();
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id));
-  look.emplace_back("HMGET", keys_.account(id), "verify-token", "verify-expires", "verified-by");
-  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<bool>> {
+  Look look;
+  look.watch = {keys_.account(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "verify-token", "verify-expires", "verified-by");
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
     if (!seen[0].is_array(3)) {
       return StoreError::internal;
     }
@@ -146,17 +146,17 @@ Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
     accepted.writes.emplace_back("HDEL", keys_.account(id), "verify-token", "verify-expires", "resent");
     return accepted;
   };
-  co_return co_await transactions_.run<bool>(std::move(look), decide);
+  co_return co_await change<bool>(id, std::move(look), decide);
 }
 
 // The interval counts from one renewal to the next, so the first mail that got lost can be asked for again at
 // once.
 Task<Result<ResendOutcome>> RedisStore::renew_verification(AccountId id, Verification pending,
                                                            std::uint32_t interval, UnixTime now) {
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id));
-  look.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token");
-  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<ResendOutcome>> {
+  Look look;
+  look.watch = {keys_.account(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token");
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<ResendOutcome>> {
     if (!seen[0].is_array(3)) {
       return StoreError::internal;
     }
@@ -178,14 +178,14 @@ Task<Result<ResendOutcome>> RedisStore::renew_verification(AccountId id, Verific
                                 pending.expires, "resent", now, "updated", now);
     return renewed;
   };
-  co_return co_await transactions_.run<ResendOutcome>(std::move(look), decide);
+  co_return co_await change<ResendOutcome>(id, std::move(look), decide);
 }
 
 Task<Result<bool>> RedisStore::forget_renewal(AccountId id, Verification pending) {
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id));
-  look.emplace_back("HMGET", keys_.account(id), "verify-token", "resent");
-  auto decide = [&](const Replies& seen, bool) -> Result<Decision<bool>> {
+  Look look;
+  look.watch = {keys_.account(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "verify-token", "resent");
+  auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {
       return StoreError::internal;
     }
@@ -194,7 +194,7 @@ Task<Result<bool>> RedisStore::forget_renewal(AccountId id, Verification pending
     }
     return Decision<bool>{true, {Command("HDEL", keys_.account(id), "resent")}};
   };
-  co_return co_await transactions_.run<bool>(std::move(look), decide);
+  co_return co_await change<bool>(id, std::move(look), decide);
 }
 
 }  // namespace wallet_sync

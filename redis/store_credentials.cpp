@@ -71,12 +71,12 @@ bool holds_token(const Reply& tokens, const std::string& digest) {
 Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash checked, NewToken token,
                                                   LoginLimit limit, UnixTime now) {
   token.device = sha256_hex(token.device);  // a name may be long, and it is only ever compared
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id), keys_.tokens(id));
-  look.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
-  look.emplace_back("GET", keys_.failures(id));
-  look.emplace_back("HGETALL", keys_.tokens(id));
-  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<LoginOutcome>> {
+  Look look;
+  look.watch = {keys_.account(id), keys_.tokens(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
+  look.reads.emplace_back("GET", keys_.failures(id));
+  look.reads.emplace_back("HGETALL", keys_.tokens(id));
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<LoginOutcome>> {
     const Reply& tokens = seen[2];
     if (maybe_written && holds_token(tokens, token.digest)) {
       return Decision<LoginOutcome>{LoginOutcome::saved, {}};
@@ -100,52 +100,53 @@ Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash che
     accepted.writes.emplace_back("DEL", keys_.failures(id));
     return accepted;
   };
-  co_return co_await transactions_.run<LoginOutcome>(std::move(look), decide);
+  co_return co_await change<LoginOutcome>(id, std::move(look), decide);
 }
 
 // The password, the salt seed, the wallet and every token in one MULTI. Whoever holds an old token, or
 // checked the old password a moment ago, watches one of these keys and finds it changed.
-Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordChange change, LoginLimit limit,
+Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
                                                         UnixTime now) {
-  Commands look;
-  look.emplace_back("WATCH", keys_.account(id), keys_.wallet(id), keys_.tokens(id));
-  look.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
-  look.emplace_back("GET", keys_.failures(id));
-  look.emplace_back("HMGET", keys_.wallet(id), "sequence");
+  Look look;
+  look.watch = {keys_.account(id), keys_.wallet(id), keys_.tokens(id)};
+  look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
+  look.reads.emplace_back("GET", keys_.failures(id));
+  look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
   const std::string write = next_write_id();
-  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<ChangeOutcome>> {
-    const auto current = read_sequence(seen[2]);
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<ChangeOutcome>> {
+    const auto current = read_wallet_state(seen[2]);
     if (!current) {
       return StoreError::internal;
     }
-    // The new salt is random and ours alone.
-    if (maybe_written && seen[0].is_array(3) && seen[0].elements[1].text == change.replacement.salt) {
+    // The new salt is random and ours alone; the wallet's mark stays when the password is changed again.
+    const bool ours = seen[0].is_array(3) && seen[0].elements[1].text == wanted.replacement.salt;
+    if (maybe_written && (ours || holds_mark(current->marks, write))) {
       return Decision<ChangeOutcome>{ChangeOutcome::changed, {}};
     }
-    switch (judge(seen[0], seen[1], change.checked, limit)) {
+    switch (judge(seen[0], seen[1], wanted.checked, limit)) {
       case Verdict::same: break;
       case Verdict::changed: return Decision<ChangeOutcome>{ChangeOutcome::credentials_changed, {}};
       case Verdict::locked: return Decision<ChangeOutcome>{ChangeOutcome::too_many_failures, {}};
       case Verdict::nonsense: return StoreError::internal;
     }
-    if (change.wallet && (*current == 0 || change.wallet->sequence != std::uint64_t{*current} + 1)) {
+    if (wanted.wallet && (current->sequence == 0 || wanted.wallet->sequence != std::uint64_t{current->sequence} + 1)) {
       return Decision<ChangeOutcome>{ChangeOutcome::bad_sequence, {}};
     }
-    if (!change.wallet && *current > 0) {
+    if (!wanted.wallet && current->sequence > 0) {
       return Decision<ChangeOutcome>{ChangeOutcome::wallet_missing_in_request, {}};
     }
     Decision<ChangeOutcome> accepted{ChangeOutcome::changed, {}};
-    accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", change.replacement.key,
-                                 "password-salt", change.replacement.salt, "client-salt-seed",
-                                 change.client_salt_seed, "updated", now);
-    if (change.wallet) {
-      accepted.writes.push_back(write_wallet(id, *change.wallet, write, now));
+    accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", wanted.replacement.key,
+                                 "password-salt", wanted.replacement.salt, "client-salt-seed",
+                                 wanted.client_salt_seed, "updated", now);
+    if (wanted.wallet) {
+      accepted.writes.push_back(write_wallet(id, *wanted.wallet, current->marks, write, now));
     }
     accepted.writes.emplace_back("DEL", keys_.tokens(id), keys_.failures(id));
     accepted.writes.emplace_back("PUBLISH", keys_.events(id), kPasswordChanged);
     return accepted;
   };
-  co_return co_await transactions_.run<ChangeOutcome>(std::move(look), decide);
+  co_return co_await change<ChangeOutcome>(id, std::move(look), decide);
 }
 
 }  // namespace wallet_sync

@@ -31,7 +31,7 @@ Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
   }
   auto standing = standing_of((*replies)[0], (*replies)[1]);
   if (!standing) {
-    co_return transactions_.failed(StoreError::internal);
+    co_return changes_.failed(StoreError::internal);
   }
   standing->token = token_state((*replies)[2], now);
   co_return *std::move(standing);
@@ -53,7 +53,7 @@ Task<Result<std::vector<Standing>>> RedisStore::read_standings(std::vector<Accou
   for (std::size_t i = 0; i + 1 < replies->size(); i += 2) {
     auto standing = standing_of((*replies)[i], (*replies)[i + 1]);
     if (!standing) {
-      co_return transactions_.failed(StoreError::internal);
+      co_return changes_.failed(StoreError::internal);
     }
     standings.push_back(*std::move(standing));
   }

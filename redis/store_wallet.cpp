@@ -3,25 +3,31 @@
 #include "redis_store.hpp"
 
 namespace wallet_sync {
+namespace {
+
+constexpr std::size_t kWritePrefixDigits = 16;
+
+}  // namespace
 
 RedisStore::RedisStore(EventLoop& loop, Server server, Monitor& monitor)
     : server_(std::move(server)),
       monitor_(monitor),
       keys_(server_.key_prefix),
-      link_(loop, server_, monitor),
-      pool_(loop, server_, monitor, link_),
-      transactions_(pool_, link_, monitor),
-      write_prefix_(new_salt().value_or("") + ".") {}
+      deadlines_(loop),
+      node_(loop, server_, monitor),
+      links_(deadlines_, node_),
+      changes_(deadlines_, node_),
+      write_prefix_(new_salt().value_or("").substr(0, kWritePrefixDigits) + ".") {}
 
-Task<Result<Replies>> RedisStore::ask(Commands commands) {
-  auto replies = co_await link_.request(std::move(commands));
+Task<Result<Replies>> RedisStore::ask(Commands commands, Repeat repeat) {
+  auto replies = co_await Read(links_, std::move(commands), repeat);
   if (!replies) {
-    co_return transactions_.failed(replies.error());
+    co_return changes_.failed(replies.error());
   }
   for (const Reply& reply : *replies) {
     if (reply.is_error()) {
-      monitor_.warn("Redis at " + server_.name() + " refuses: " + reply.text);
-      co_return transactions_.failed(StoreError::refused);
+      monitor_.warn("Redis at " + server_.name() + " refuses: " + loggable(reply.text));
+      co_return changes_.failed(StoreError::refused);
     }
   }
   co_return replies;
@@ -42,7 +48,7 @@ Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
   WalletView view;
   view.token = token_state((*replies)[1], now);
   if (!read_wallet(std::move((*replies)[0]), view.wallet)) {
-    co_return transactions_.failed(StoreError::internal);
+    co_return changes_.failed(StoreError::internal);
   }
   co_return view;
 }
@@ -51,19 +57,19 @@ Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
 // password change slips in between.
 Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, UnixTime now) {
   const AccountId id = token.account();
-  Commands look;
-  look.reserve(3);
-  look.emplace_back("WATCH", keys_.wallet(id), keys_.tokens(id));
-  look.emplace_back("HGET", keys_.tokens(id), token.digest());
-  look.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
+  Look look;
+  look.watch = {keys_.wallet(id), keys_.tokens(id)};
+  look.reads.reserve(2);
+  look.reads.emplace_back("HGET", keys_.tokens(id), token.digest());
+  look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
   const std::string write = next_write_id();
 
-  auto decide = [&](const Replies& seen, bool maybe_written) -> Result<Decision<PutOutcome>> {
-    const auto current = read_sequence(seen[1]);
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<PutOutcome>> {
+    const auto current = read_wallet_state(seen[1]);
     if (!current) {
       return StoreError::internal;
     }
-    if (maybe_written && seen[1].elements[1].text == write) {
+    if (maybe_written && holds_mark(current->marks, write)) {
       return Decision<PutOutcome>{PutOutcome::stored, {}};
     }
     switch (token_state(seen[0], now)) {
@@ -71,21 +77,22 @@ Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, Unix
       case TokenState::wrong_scope: return Decision<PutOutcome>{PutOutcome::wrong_scope, {}};
       case TokenState::valid: break;
     }
-    if (wallet.sequence != std::uint64_t{*current} + 1) {  // no wallet yet counts as sequence 0
+    if (wallet.sequence != std::uint64_t{current->sequence} + 1) {  // no wallet yet counts as sequence 0
       return Decision<PutOutcome>{PutOutcome::conflict, {}};
     }
     Decision<PutOutcome> accepted{PutOutcome::stored, {}};
-    accepted.writes.push_back(write_wallet(id, wallet, write, now));
+    accepted.writes.reserve(2);
+    accepted.writes.push_back(write_wallet(id, wallet, current->marks, write, now));
     accepted.writes.emplace_back("PUBLISH", keys_.events(id), wallet.sequence);
     return accepted;
   };
-  co_return co_await transactions_.run<PutOutcome>(std::move(look), decide);
+  co_return co_await change<PutOutcome>(id, std::move(look), decide);
 }
 
-Command RedisStore::write_wallet(const AccountId& id, const Wallet& wallet, const std::string& write,
-                                 UnixTime now) const {
+Command RedisStore::write_wallet(const AccountId& id, const Wallet& wallet, std::string_view marks,
+                                 std::string_view write, UnixTime now) const {
   return Command("HSET", keys_.wallet(id), "sequence", wallet.sequence, "hmac", wallet.hmac, "wallet",
-                 wallet.encrypted, "write", write, "updated", now);
+                 wallet.encrypted, "write", add_mark(marks, write), "updated", now);
 }
 
 // Unique among all writes of all workers: it tells our own write from another's when EXEC lost its reply.

@@ -1,62 +1,48 @@
 #include "subscriber.hpp"
 
-#include "backoff.hpp"
-
 namespace wallet_sync {
 namespace {
 
 constexpr std::size_t kChannelsPerCommand = 512;
 constexpr std::int64_t kHeartbeatMs = 10'000;
 
+std::int64_t join_deadline(const Deadlines& deadlines, const Server& server) {
+  return deadlines.now_ms() + server.connect_timeout_ms + server.command_timeout_ms;
+}
+
 }  // namespace
 
 Subscriber::Join::Join(Subscriber& subscriber, const AccountId& account)
-    : Posted(subscriber.loop_), subscriber_(subscriber), channel_(subscriber.channels_[account.hex()]) {
+    : Waiter(subscriber.deadlines_, join_deadline(subscriber.deadlines_, subscriber.node_.server())),
+      subscriber_(subscriber),
+      channel_(subscriber.channels_[account.hex()]) {
   if (++channel_.wanted == 1 && !channel_.confirmed && channel_.unconfirmed == 0) {
     subscriber.subscribe(account.hex(), channel_);
   }
-  if (!subscriber.connection_ && !subscriber.reconnect_->armed()) {
-    subscriber.connect();
-  }
+  subscriber.need();
 }
 
-Subscriber::Join::~Join() {
-  if (queued_) {
-    channel_.waiting.remove(this);
-  }
+bool Subscriber::Join::await_ready() const {
+  return channel_.confirmed || subscriber_.known_down() || subscriber_.refused_;
 }
-
-bool Subscriber::Join::await_ready() const { return channel_.confirmed || subscriber_.known_down_; }
 
 void Subscriber::Join::await_suspend(std::coroutine_handle<> caller) {
-  caller_ = caller;
-  queued_ = true;
-  channel_.waiting.push_back(this);
-  deadline_ = subscriber_.loop_.new_timer(TimerKind::deadline, [this] {
-    channel_.waiting.remove(this);
-    decide(false);
-  });
-  deadline_->arm(subscriber_.server_.connect_timeout_ms + subscriber_.server_.command_timeout_ms);
+  Waiter::await_suspend(caller);
+  channel_.waiting.push_back(*this);
 }
 
-bool Subscriber::Join::await_resume() const { return caller_ ? confirmed_ : channel_.confirmed; }
-
-void Subscriber::Join::decide(bool confirmed) {
-  queued_ = false;
-  confirmed_ = confirmed;
-  deadline_->disarm();
-  post();
+void Subscriber::Join::on_deadline() {
+  static_cast<Hook<Channel>&>(*this).unlink();
+  wake();
 }
 
-Subscriber::Subscriber(EventLoop& loop, const Server& server, const Keyspace& keys, Monitor& monitor,
-                       Listener& listener)
-    : loop_(loop),
-      server_(server),
+Subscriber::Subscriber(Deadlines& deadlines, Node& node, const Keyspace& keys, Listener& listener)
+    : Tenant(node, false),
+      deadlines_(deadlines),
+      node_(node),
       keys_(keys),
-      monitor_(monitor),
       listener_(listener),
-      reconnect_(loop.new_timer(TimerKind::background, [this] { connect(); })),
-      heartbeat_(loop.new_timer(TimerKind::background, [this] { beat(); })) {}
+      heartbeat_(node.loop().new_timer(TimerKind::background, [this] { beat(); })) {}
 
 Subscriber::~Subscriber() = default;
 
@@ -75,22 +61,20 @@ void Subscriber::drop_if_unwanted(Channels::iterator channel) {
   if (channel->second.wanted > 0 || channel->second.unconfirmed > 0) {
     return;
   }
-  if (channel->second.confirmed && connection_) {
-    connection_->push_command(Command("UNSUBSCRIBE", keys_.events_of(channel->first)));
+  if (channel->second.confirmed && connection() != nullptr) {
+    connection()->push_command(Command("UNSUBSCRIBE", keys_.events_of(channel->first)));
   }
   channels_.erase(channel);
 }
 
-void Subscriber::connect() { connection_ = std::make_unique<Connection>(loop_, server_, monitor_, *this); }
-
 void Subscriber::subscribe(const std::string& account, Channel& channel) {
-  if (connection_ && connection_->ready()) {
+  if (connection() != nullptr) {
     ++channel.unconfirmed;
-    connection_->push_command(Command("SUBSCRIBE", keys_.events_of(account)));
+    connection()->push_command(Command("SUBSCRIBE", keys_.events_of(account)));
   }
 }
 
-void Subscriber::on_ready(Connection& connection) {
+void Subscriber::on_up() {
   beat_confirmed_ = true;
   unconfirmed_after_loss_ = 1 + channels_.size();
   Command command("SUBSCRIBE", keys_.heartbeat());
@@ -99,44 +83,37 @@ void Subscriber::on_ready(Connection& connection) {
     channel.unconfirmed = 1;
     command.add(keys_.events_of(account));
     if (++count == kChannelsPerCommand) {
-      connection.push_command(command);
+      connection()->push_command(command);
       command = Command("SUBSCRIBE");
       count = 0;
     }
   }
   if (count > 0) {
-    connection.push_command(command);
+    connection()->push_command(command);
   }
   heartbeat_->arm(kHeartbeatMs);
 }
 
-void Subscriber::on_lost(Connection& connection) {
+void Subscriber::on_down() {
   const bool was_up = std::exchange(subscribed_, false);
-  monitor_.warn("lost the subscriptions at Redis " + server_.name() + ": " + connection.reason());
   gap_ = gap_ || was_up;
-  connection_.reset();
   heartbeat_->disarm();
-  known_down_ = !was_up;
+  refused_ = !was_up;
   for (auto channel = channels_.begin(); channel != channels_.end();) {
     const auto current = channel++;
     current->second.confirmed = false;
     current->second.unconfirmed = 0;
-    if (known_down_) {
+    if (known_down() || refused_) {
       decide(current->second, false);
     }
     drop_if_unwanted(current);
   }
-  if (was_up) {
-    connect();
-  } else {
-    reconnect_->arm(next_backoff(backoff_ms_));
-  }
 }
 
 // ["subscribe" | "unsubscribe", channel, number] or ["message", channel, payload]
-void Subscriber::on_push(Connection& connection, const Reply& push) {
+void Subscriber::on_push(const Reply& push) {
   if (push.is_error()) {
-    connection.lose(push.text);
+    connection()->lose(loggable(push.text));
     return;
   }
   if (!push.is_array(3)) {
@@ -147,8 +124,7 @@ void Subscriber::on_push(Connection& connection, const Reply& push) {
   if (kind == "subscribe" && name == keys_.heartbeat()) {
     beat_confirmed_ = true;
     subscribed_ = true;
-    known_down_ = false;
-    backoff_ms_ = 0;
+    refused_ = false;
     on_confirmed({});
     return;
   }
@@ -179,29 +155,29 @@ void Subscriber::on_confirmed(const std::string& account) {
   }
   if (unconfirmed_after_loss_ > 0 && --unconfirmed_after_loss_ == 0 && gap_) {
     gap_ = false;
-    monitor_.notice("subscribed again at Redis " + server_.name());
+    node_.monitor().notice("subscribed again at Redis " + node_.server().name());
     listener_.on_gap();
   }
 }
 
 void Subscriber::decide(Channel& channel, bool confirmed) {
   while (!channel.waiting.empty()) {
-    Join* first = channel.waiting.front();
-    channel.waiting.pop_front();
-    first->decide(confirmed);
+    Join& join = channel.waiting.pop_front();
+    join.confirmed_ = confirmed;
+    join.wake();
   }
 }
 
 void Subscriber::beat() {
-  if (!connection_ || !connection_->ready()) {
+  if (connection() == nullptr) {
     return;
   }
   if (!beat_confirmed_) {
-    connection_->lose("no answer to the heartbeat");
+    connection()->lose("no answer to the heartbeat");
     return;
   }
   beat_confirmed_ = false;
-  connection_->push_command(Command("SUBSCRIBE", keys_.heartbeat()));
+  connection()->push_command(Command("SUBSCRIBE", keys_.heartbeat()));
   heartbeat_->arm(kHeartbeatMs);
 }
 

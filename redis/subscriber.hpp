@@ -8,20 +8,19 @@
 // peer.
 #pragma once
 
-#include <coroutine>
 #include <cstddef>
-#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
-#include "connection.hpp"
+#include "node.hpp"
 #include "keyspace.hpp"
 #include "store.hpp"
+#include "waiter.hpp"
 
 namespace wallet_sync {
 
-class Subscriber : public Connection::Owner {
+class Subscriber final : private Node::Tenant {
  public:
   class Listener {
    public:
@@ -34,15 +33,12 @@ class Subscriber : public Connection::Owner {
   };
 
   // Connects with the first channel that is wanted.
-  Subscriber(EventLoop& loop, const Server& server, const Keyspace& keys, Monitor& monitor,
-             Listener& listener);
-  ~Subscriber();
-  Subscriber(const Subscriber&) = delete;
-  Subscriber& operator=(const Subscriber&) = delete;
+  Subscriber(Deadlines& deadlines, Node& node, const Keyspace& keys, Listener& listener);
+  ~Subscriber() override;
 
   // One more who wants the account's events. True once Redis has confirmed the subscription: whatever is
-  // published from then on is heard. False: it is not available, or did not confirm within command_timeout;
-  // leave() is due all the same.
+  // published from then on is heard. False: it is not available, or did not confirm within connect_timeout and
+  // command_timeout together; leave() is due all the same.
   class Join;
   Join join(const AccountId& account);
   void leave(const AccountId& account);
@@ -52,59 +48,48 @@ class Subscriber : public Connection::Owner {
     std::size_t wanted = 0;
     std::size_t unconfirmed = 0;  // SUBSCRIBEs on their way
     bool confirmed = false;
-    std::list<Join*> waiting;
+    List<Join, Channel> waiting;
   };
   using Channels = std::unordered_map<std::string, Channel>;  // by account
 
-  void connect();
-  void subscribe_all();
+  bool wanted() const override { return !channels_.empty(); }
+  void on_up() override;
+  void on_down() override;
+  void on_push(const Reply& push) override;
+
   void subscribe(const std::string& account, Channel& channel);
   void drop_if_unwanted(Channels::iterator channel);
-  void decide(Channel& channel, bool confirmed);
+  static void decide(Channel& channel, bool confirmed);
   void beat();
   void on_confirmed(const std::string& account);
-  void on_ready(Connection& connection) override;
-  void on_lost(Connection& connection) override;
-  void on_push(Connection& connection, const Reply& push) override;
 
-  EventLoop& loop_;
-  const Server& server_;
+  Deadlines& deadlines_;
+  Node& node_;
   const Keyspace& keys_;
-  Monitor& monitor_;
   Listener& listener_;
   Channels channels_;
   std::size_t unconfirmed_after_loss_ = 0;
   bool gap_ = false;         // a connection was lost and not all is subscribed again
   bool subscribed_ = false;  // Redis lets us subscribe, and not just connect
-  bool known_down_ = false;
+  bool refused_ = false;     // it did not, the last time
   bool beat_confirmed_ = false;
-  std::int64_t backoff_ms_ = 0;
-  std::unique_ptr<Timer> reconnect_;
   std::unique_ptr<Timer> heartbeat_;
-  std::unique_ptr<Connection> connection_;
 };
 
-class Subscriber::Join : private Posted {
+class Subscriber::Join final : public Waiter, public Hook<Subscriber::Channel> {
  public:
   Join(Subscriber& subscriber, const AccountId& account);
-  ~Join() override;
-  Join(const Join&) = delete;
-  Join& operator=(const Join&) = delete;
   bool await_ready() const;
   void await_suspend(std::coroutine_handle<> caller);
-  bool await_resume() const;
+  bool await_resume() const { return confirmed_ || (!done() && channel_.confirmed); }
 
  private:
   friend class Subscriber;
-  void run() override { caller_.resume(); }
-  void decide(bool confirmed);
+  void on_deadline() override;
 
   Subscriber& subscriber_;
   Channel& channel_;  // stays while it is wanted
-  bool queued_ = false;
   bool confirmed_ = false;
-  std::unique_ptr<Timer> deadline_;
-  std::coroutine_handle<> caller_;
 };
 
 }  // namespace wallet_sync

@@ -1,6 +1,7 @@
 #include "api.hpp"
 
 #include <array>
+#include <random>
 
 #include "handlers.hpp"
 #include "query.hpp"
@@ -67,6 +68,8 @@ std::string_view allowed_methods(Api api, std::string_view path) {
   }
   return get_allowed && post_allowed ? "GET, POST" : get_allowed ? "GET" : "POST";
 }
+
+constexpr std::uint32_t kLongestRetryAfter = 5;  // seconds
 
 Response unknown_path(Api api, std::string_view path) {
   if (api == Api::v3) {
@@ -158,11 +161,20 @@ Response service_unavailable(std::string_view detail) {
   return response;
 }
 
+// Clients that were refused together shall not come back together.
+static Response overloaded() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  Response response = service_unavailable();
+  response.retry_after = std::uniform_int_distribution<std::uint32_t>(1, kLongestRetryAfter)(random);
+  return response;
+}
+
 Response store_failure(StoreError error) {
   switch (error) {
     case StoreError::internal: return error_response(500);
     case StoreError::unknown: return service_unavailable("The outcome is unknown");
     case StoreError::contended: return service_unavailable("Too many changes at once");
+    case StoreError::overloaded: return overloaded();
     case StoreError::unavailable:
     case StoreError::refused: break;
   }

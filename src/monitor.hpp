@@ -10,7 +10,8 @@ enum class Counter {
   transactions,         // transactions begun
   transaction_retries,  // EXEC found a watched key changed
   outcomes_read_back,   // EXEC lost its reply and the state was read again
-  store_unavailable,    // the next five: operations that ended with that StoreError
+  store_unavailable,    // the next six: operations that ended with that StoreError
+  store_overloaded,
   store_refused,
   store_unknown,
   store_contended,

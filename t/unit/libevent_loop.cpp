@@ -1,11 +1,17 @@
 #include "libevent_loop.hpp"
 
+#include <arpa/inet.h>
 #include <event2/event.h>
-#include <hiredis/async.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 namespace {
@@ -35,30 +41,104 @@ class LibeventTimer : public wallet_sync::Timer {
   event* event_;
 };
 
-// What hiredis keeps in ev.data.
-struct Hooks {
-  redisAsyncContext* context;
-  std::size_t* sockets;
-  event* read;
-  event* write;
+// A plain stream; connect() to a local address is decided at once or by its first event.
+class LibeventStream : public wallet_sync::Stream, private wallet_sync::Posted {
+ public:
+  LibeventStream(wallet_sync::EventLoop& loop, event_base* base, const wallet_sync::Server& server, User& user,
+                 std::size_t& open)
+      : Posted(loop), user_(user), open_(open) {
+    ++open_;
+    const bool local = !server.unix_path.empty();
+    fd_ = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_un local_address{};
+    local_address.sun_family = AF_UNIX;
+    server.unix_path.copy(local_address.sun_path, sizeof local_address.sun_path - 1);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<in_port_t>(server.port));
+    inet_pton(AF_INET, server.host.c_str(), &address.sin_addr);
+    const int done =
+        local ? ::connect(fd_, reinterpret_cast<const sockaddr*>(&local_address), sizeof local_address)
+              : ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    if (done != 0 && errno != EINPROGRESS) {
+      error_ = std::strerror(errno);
+      post();
+      return;
+    }
+    read_ = event_new(base, fd_, EV_READ | EV_PERSIST, on_read, this);
+    write_ = event_new(base, fd_, EV_WRITE, on_write, this);
+    event_add(write_, nullptr);
+  }
+  ~LibeventStream() override {
+    for (event* watched : {read_, write_}) {
+      if (watched != nullptr) {
+        event_free(watched);
+      }
+    }
+    close(fd_);
+    --open_;
+  }
+  LibeventStream(const LibeventStream&) = delete;
+  LibeventStream& operator=(const LibeventStream&) = delete;
 
+  Read read(char* buffer, std::size_t capacity) override {
+    const ssize_t size = recv(fd_, buffer, capacity, 0);
+    if (size > 0) {
+      return {Read::What::bytes, static_cast<std::size_t>(size)};
+    }
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+      return {Read::What::nothing_yet};
+    }
+    if (size < 0) {
+      error_ = std::strerror(errno);
+    }
+    return {size == 0 ? Read::What::end : Read::What::failure};
+  }
+  void read_later() override {}  // the event is level-triggered
+  std::size_t write(std::string_view bytes) override {
+    const ssize_t size = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const std::size_t written = size > 0 ? static_cast<std::size_t>(size) : 0;
+    if (written < bytes.size()) {
+      event_add(write_, nullptr);
+    }
+    return written;
+  }
+  std::string error() const override { return error_; }
+
+ private:
+  void run() override { user_.on_failed(error_); }
+  void connected() {
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) {
+      error_ = std::strerror(error);
+      post();
+      return;
+    }
+    connected_ = true;
+    event_add(read_, nullptr);
+    user_.on_connected();
+  }
   static void on_read(evutil_socket_t, short, void* self) {
-    redisAsyncHandleRead(static_cast<Hooks*>(self)->context);
+    static_cast<LibeventStream*>(self)->user_.on_readable();
   }
   static void on_write(evutil_socket_t, short, void* self) {
-    redisAsyncHandleWrite(static_cast<Hooks*>(self)->context);
+    auto* stream = static_cast<LibeventStream*>(self);
+    if (stream->connected_) {
+      stream->user_.on_writable();
+    } else {
+      stream->connected();
+    }
   }
-  static void add_read(void* self) { event_add(static_cast<Hooks*>(self)->read, nullptr); }
-  static void del_read(void* self) { event_del(static_cast<Hooks*>(self)->read); }
-  static void add_write(void* self) { event_add(static_cast<Hooks*>(self)->write, nullptr); }
-  static void del_write(void* self) { event_del(static_cast<Hooks*>(self)->write); }
-  static void cleanup(void* data) {
-    auto* self = static_cast<Hooks*>(data);
-    event_free(self->read);
-    event_free(self->write);
-    --*self->sockets;
-    delete self;
-  }
+
+  User& user_;
+  std::size_t& open_;
+  int fd_ = -1;
+  bool connected_ = false;
+  event* read_ = nullptr;
+  event* write_ = nullptr;
+  std::string error_;
 };
 
 }  // namespace
@@ -67,7 +147,7 @@ LibeventLoop::LibeventLoop()
     : base_(event_base_new()),
       alarm_(evtimer_new(
           base_, [](evutil_socket_t, short, void*) {}, nullptr)) {
-  signal(SIGPIPE, SIG_IGN);  // as nginx does; hiredis writes without MSG_NOSIGNAL
+  signal(SIGPIPE, SIG_IGN);  // as nginx does
 }
 
 LibeventLoop::~LibeventLoop() {
@@ -75,18 +155,9 @@ LibeventLoop::~LibeventLoop() {
   event_base_free(base_);
 }
 
-bool LibeventLoop::attach(redisAsyncContext* context) {
-  auto* hooks = new Hooks{context, &sockets_, nullptr, nullptr};
-  hooks->read = event_new(base_, context->c.fd, EV_READ | EV_PERSIST, Hooks::on_read, hooks);
-  hooks->write = event_new(base_, context->c.fd, EV_WRITE | EV_PERSIST, Hooks::on_write, hooks);
-  context->ev.data = hooks;
-  context->ev.addRead = Hooks::add_read;
-  context->ev.delRead = Hooks::del_read;
-  context->ev.addWrite = Hooks::add_write;
-  context->ev.delWrite = Hooks::del_write;
-  context->ev.cleanup = Hooks::cleanup;
-  ++sockets_;
-  return true;
+std::unique_ptr<wallet_sync::Stream> LibeventLoop::connect(const wallet_sync::Server& server,
+                                                           wallet_sync::Stream::User& user) {
+  return std::make_unique<LibeventStream>(*this, base_, server, user, sockets_);
 }
 
 std::unique_ptr<wallet_sync::Timer> LibeventLoop::new_timer(wallet_sync::TimerKind,

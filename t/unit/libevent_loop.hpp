@@ -18,7 +18,8 @@ class LibeventLoop : public wallet_sync::EventLoop {
   LibeventLoop(const LibeventLoop&) = delete;
   LibeventLoop& operator=(const LibeventLoop&) = delete;
 
-  bool attach(redisAsyncContext* context) override;
+  std::unique_ptr<wallet_sync::Stream> connect(const wallet_sync::Server& server,
+                                               wallet_sync::Stream::User& user) override;
   std::unique_ptr<wallet_sync::Timer> new_timer(wallet_sync::TimerKind kind,
                                                 std::function<void()> on_expiry) override;
   std::int64_t now_ms() const override;
@@ -31,7 +32,7 @@ class LibeventLoop : public wallet_sync::EventLoop {
   // Called in each turn between the events and what they posted.
   std::function<void()> before_posted;
   event_base* base() const { return base_; }
-  // Contexts attached and not yet freed.
+  // Streams that are not yet closed.
   std::size_t sockets() const { return sockets_; }
 
  private:

@@ -21,6 +21,28 @@ using wallet_sync::Server;
 
 namespace {
 
+Reply copy_of(const redisReply& reply) {
+  Reply copy;
+  switch (reply.type) {
+    case REDIS_REPLY_STRING: copy.type = Reply::Type::text; break;
+    case REDIS_REPLY_STATUS: copy.type = Reply::Type::status; break;
+    case REDIS_REPLY_ERROR: copy.type = Reply::Type::error; break;
+    case REDIS_REPLY_INTEGER:
+      copy.type = Reply::Type::integer;
+      copy.integer = reply.integer;
+      return copy;
+    case REDIS_REPLY_ARRAY:
+      copy.type = Reply::Type::array;
+      for (std::size_t i = 0; i < reply.elements; ++i) {
+        copy.elements.push_back(copy_of(*reply.element[i]));
+      }
+      return copy;
+    default: return copy;
+  }
+  copy.text.assign(reply.str, static_cast<std::size_t>(reply.len));
+  return copy;
+}
+
 constexpr int kStartLimitMs = 30000;
 
 [[noreturn]] void give_up(const std::string& what) {
@@ -60,7 +82,7 @@ Reply BlockingClient::call(const Command& command) {
   if (redisGetReply(context_.get(), &raw) != REDIS_OK) {
     give_up(std::string("no reply: ") + context_->errstr);
   }
-  Reply reply = Reply::from(*static_cast<redisReply*>(raw));
+  Reply reply = copy_of(*static_cast<redisReply*>(raw));
   freeReplyObject(raw);
   return reply;
 }

@@ -1,0 +1,173 @@
+// wallet_sync_redis: where Redis is and how it is spoken to. A wrong parameter ends the start with a line that
+// says what to write instead.
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "config.hpp"
+#include "directives.hpp"
+#include "ngx_http_wallet_sync_module.h"
+
+namespace wallet_sync {
+namespace {
+
+// Where Redis is. Names are resolved now: a worker would be blocked by it.
+bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
+  ngx_url_t url{};
+  url.url = to_ngx(text);
+  url.default_port = 6379;
+  if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
+        "or unix:/path/to/socket",
+        &url.url, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
+    return false;
+  }
+  const sockaddr* address = url.addrs[0].sockaddr;
+  if (address->sa_family == AF_UNIX) {
+    server.unix_path = reinterpret_cast<const sockaddr_un*>(address)->sun_path;
+    return true;
+  }
+  std::array<u_char, NGX_SOCKADDR_STRLEN> host{};
+  const std::size_t length =
+      ngx_sock_ntop(const_cast<sockaddr*>(address), url.addrs[0].socklen, host.data(), host.size(), 0);
+  server.host.assign(reinterpret_cast<const char*>(host.data()), length);
+  if (server.host.starts_with('[')) {  // nginx writes IPv6 addresses in brackets
+    server.host = server.host.substr(1, server.host.size() - 2);
+  }
+  server.port = ngx_inet_get_port(const_cast<sockaddr*>(address));
+  return true;
+}
+
+// More connections of one kind than this are a mistake: a few carry everything.
+constexpr ngx_int_t kMostConnections = 64;
+
+bool is_count(ngx_int_t value) { return value >= 1 && value <= kMostConnections; }
+
+// The parameters of TLS, gathered until all are known.
+struct TlsParameters {
+  bool on = false;
+  bool given = false;  // any but tls= itself
+  Tls tls;
+};
+
+// What to write instead; null: the parameter is fine. `known` tells whether it is one of TLS at all.
+const char* read_tls_parameter(std::string_view word, TlsParameters& parameters, bool& known) {
+  std::string_view value;
+  known = true;
+  if (named(word, "tls", value)) {
+    parameters.on = value == "on";
+    return value == "on" || value == "off" ? nullptr : "tls=on or tls=off";
+  }
+  for (const auto& [name, member] : {std::pair{"tls_ca_file", &Tls::ca_file},
+                                     std::pair{"tls_certificate", &Tls::certificate},
+                                     std::pair{"tls_certificate_key", &Tls::certificate_key},
+                                     std::pair{"tls_name", &Tls::name}}) {
+    if (named(word, name, value)) {
+      parameters.tls.*member = value;
+      parameters.given = true;
+      return value.empty() ? "a value behind =" : nullptr;
+    }
+  }
+  known = false;
+  return nullptr;
+}
+
+// What is wrong with them as a whole; null: nothing.
+const char* finish_tls(TlsParameters& parameters, Server& server, std::string_view address) {
+  if (!parameters.on) {
+    return parameters.given ? "has parameters of TLS, but not tls=on" : nullptr;
+  }
+  Tls& tls = parameters.tls;
+  if (tls.certificate.empty() != tls.certificate_key.empty()) {
+    return "needs both or none of tls_certificate=path and tls_certificate_key=path";
+  }
+  if (tls.name.empty() && server.unix_path.empty()) {
+    tls.name = address.substr(0, address.rfind(':'));
+    if (tls.name.starts_with('[')) {
+      tls.name = tls.name.substr(1, tls.name.find(']') - 1);
+    }
+  }
+  if (tls.name.empty()) {
+    return "needs tls_name=name, the name that Redis' certificate carries";
+  }
+  server.tls = std::move(tls);
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace wallet_sync
+
+using namespace wallet_sync;
+
+char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& redis = static_cast<LocationConf*>(conf)->redis;
+  if (redis) {
+    return const_cast<char*>("is duplicate");
+  }
+  const auto* words = static_cast<ngx_str_t*>(cf->args->elts);
+  Server server;
+  TlsParameters tls;
+  if (!parse_address(cf, to_view(words[1]), server)) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
+    std::string_view value;
+    const std::string_view word = to_view(words[i]);
+    bool of_tls = false;
+    const char* wanted = read_tls_parameter(word, tls, of_tls);
+    if (of_tls) {
+      // done
+    } else if (named(word, "user", value)) {
+      server.user = value;
+    } else if (named(word, "password", value)) {
+      server.password = value;
+    } else if (named(word, "password_file", value)) {
+      if (!read_secret_file(cf, "wallet_sync_redis", value, server.password)) {
+        return static_cast<char*>(NGX_CONF_ERROR);
+      }
+    } else if (named(word, "database", value)) {
+      server.database = static_cast<int>(number(value));
+      wanted = number(value) == NGX_ERROR ? "database=number" : nullptr;
+    } else if (named(word, "links", value)) {
+      server.links = static_cast<std::size_t>(number(value));
+      wanted = is_count(number(value)) ? nullptr : "links=number, from 1 to 64";
+    } else if (named(word, "lanes", value)) {
+      server.lanes = static_cast<std::size_t>(number(value));
+      wanted = is_count(number(value)) ? nullptr : "lanes=number, from 1 to 64";
+    } else if (named(word, "pool", value)) {
+      ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                         "wallet_sync_redis: \"%V\" has no effect any more: a few connections carry all "
+                         "changes; leave it out, or write lanes=number",
+                         &words[i]);
+    } else if (named(word, "connect_timeout", value)) {
+      server.connect_timeout_ms = milliseconds(value);
+      wanted =
+          milliseconds(value) == NGX_ERROR ? "connect_timeout=time, such as connect_timeout=1s" : nullptr;
+    } else if (named(word, "timeout", value)) {
+      server.command_timeout_ms = milliseconds(value);
+      wanted = milliseconds(value) == NGX_ERROR ? "timeout=time, such as timeout=2s" : nullptr;
+    } else if (named(word, "prefix", value)) {
+      server.key_prefix = value;
+      wanted =
+          value.empty() || value.find_first_of("{}") != value.npos ? "prefix=text without braces" : nullptr;
+    } else {
+      wanted =
+          "user=, password=, password_file=, database=, links=, lanes=, connect_timeout=, timeout=, prefix=, "
+          "tls=, tls_ca_file=, tls_certificate=, tls_certificate_key= or tls_name=";
+    }
+    if (wanted != nullptr) {
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: invalid parameter \"%V\"; write %s",
+                         &words[i], wanted);
+      return static_cast<char*>(NGX_CONF_ERROR);
+    }
+  }
+  if (const char* wrong = finish_tls(tls, server, to_view(words[1]))) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: \"%V\" %s", &words[1], wrong);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  redis = std::move(server);
+  return NGX_CONF_OK;
+}
+

@@ -1,0 +1,263 @@
+#include "lane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "overlay.hpp"
+
+namespace wallet_sync {
+namespace {
+
+// Of one change: each attempt but the last was in vain because another change of the account succeeded.
+constexpr int kMaxAttempts = 128;
+// A connection may have gone stale; nothing was written with it.
+constexpr int kMaxLostConnections = 2;
+
+const Command& multi() {
+  static const Command command("MULTI");
+  return command;
+}
+const Command& exec() {
+  static const Command command("EXEC");
+  return command;
+}
+
+const Reply* first_error(std::span<const Reply> replies) {
+  const auto found = std::find_if(replies.begin(), replies.end(), [](const Reply& r) { return r.is_error(); });
+  return found != replies.end() ? &*found : nullptr;
+}
+
+}  // namespace
+
+Lane::Lane(ChangeQueue& queue, Node& node) : Tenant(node), queue_(queue), node_(node) {
+  need();
+}
+
+Lane::~Lane() {
+  for (const BatchMember& member : members_) {
+    if (member.change != nullptr) {
+      member.change->member_ = nullptr;
+    }
+  }
+}
+
+void Lane::begin(std::vector<BatchMember> members) {
+  members_ = std::move(members);
+  executing_ = false;
+  answered_ = 0;
+  begun_at_ms_ = node_.loop().now_ms();
+  Connection& connection = *this->connection();
+  Command watch("WATCH");
+  std::size_t replies = 1;
+  for (BatchMember& member : members_) {
+    member.change->member_ = &member;
+    ++member.change->attempts_;
+    replies += member.reads;
+    for (const std::string& key : member.change->look().watch) {
+      watch.add(key);
+    }
+  }
+  connection.expect(replies, *this);
+  connection.append(watch);
+  for (const BatchMember& member : members_) {
+    for (const Command& read : member.change->look().reads) {
+      connection.append(read);
+    }
+  }
+}
+
+void Lane::on_replies(Connection& connection, Replies&& replies) {
+  if (executing_) {
+    executed(connection, replies);
+    end();
+  } else {
+    decide_all(connection, replies);
+  }
+}
+
+void Lane::decide_all(Connection& connection, Replies& replies) {
+  if (replies.front().is_error()) {  // nothing is watched
+    refused(connection, replies);
+    connection.tell(Command("UNWATCH"));
+    end();
+    return;
+  }
+  Overlay overlay;
+  const WaitingAccount* account = nullptr;
+  std::size_t writes = 0;
+  std::size_t at = 1;
+  for (BatchMember& member : members_) {
+    const std::span<Reply> seen(replies.data() + at, member.reads);
+    at += member.reads;
+    if (std::exchange(account, member.account) != member.account) {
+      overlay.clear();
+    }
+    if (member.change == nullptr || (!overlay.empty() && !overlay.apply(member.change->look().reads, seen))) {
+      continue;
+    }
+    member.waits_for_exec = !overlay.empty();
+    Commands its_writes;
+    if (!decide(connection, member, seen, its_writes) || its_writes.empty()) {
+      continue;
+    }
+    if (writes == 0) {
+      connection.append(multi());
+    }
+    for (const Command& write : its_writes) {
+      connection.append(write);
+    }
+    member.writes = its_writes.size();
+    writes += its_writes.size();
+    overlay.add(std::move(its_writes));
+  }
+  if (writes == 0) {
+    connection.tell(Command("UNWATCH"));  // the next batch goes after it, so nobody needs to wait for the answer
+    end();
+    return;
+  }
+  executing_ = true;
+  connection.append(exec());
+  connection.expect(writes + 2, *this);
+}
+
+bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> seen, Commands& writes) {
+  if (const Reply* error = first_error(seen)) {
+    node_.monitor().warn("Redis at " + node_.server().name() + " refuses to read: " +
+                             loggable(error->text));
+    node_.doubt(connection, *error);
+    refuse(member, StoreError::refused);
+    return false;
+  }
+  if (const auto error = member.change->decide(seen, writes)) {
+    refuse(member, *error);
+    return false;
+  }
+  if (writes.empty() && !member.waits_for_exec) {
+    ++answered_;
+    member.change->finish();
+    return false;
+  }
+  return true;
+}
+
+void Lane::executed(Connection& connection, const Replies& replies) {
+  const Reply& result = replies.back();
+  if (replies.front().is_error()) {  // no MULTI: what followed ran by itself
+    node_.monitor().warn("Redis at " + node_.server().name() + " refuses transactions: " +
+                             loggable(replies.front().text));
+    for (BatchMember& member : members_) {
+      refuse(member, StoreError::internal);
+    }
+  } else if (result.is_nil()) {
+    const std::int64_t now = node_.loop().now_ms();
+    const std::size_t together = accounts();
+    for (BatchMember& member : members_) {
+      queue_.contention_.lost(member.account->id, together, now);
+      member.writes = 0;
+    }
+    node_.monitor().count(Counter::transaction_retries);
+  } else if (result.type == Reply::Type::array) {
+    committed(result);
+  } else {
+    refused(connection, replies);
+  }
+}
+
+void Lane::committed(const Reply& exec) {
+  const std::int64_t now = node_.loop().now_ms();
+  std::size_t at = 0;
+  for (BatchMember& member : members_) {
+    const auto results = std::span(exec.elements).subspan(std::min(at, exec.elements.size()));
+    const Reply* error = first_error(results.first(std::min(member.writes, results.size())));
+    at += member.writes;
+    queue_.contention_.won(member.account->id, now);
+    if (member.change == nullptr) {
+      continue;
+    }
+    if (error != nullptr) {  // Redis does not roll back: a key of another type stands where ours should
+      node_.monitor().warn("Redis at " + node_.server().name() +
+                               " applied a transaction in part: " + loggable(error->text));
+      refuse(member, StoreError::internal);
+    } else if (member.writes > 0 || member.waits_for_exec) {
+      ++answered_;
+      member.change->finish();
+    }
+  }
+}
+
+// Nothing ran. What concerns one member's command only is found out by trying each alone.
+void Lane::refused(Connection& connection, const Replies& replies) {
+  const Reply& error = *first_error(replies);  // the reason stands where it was queued, EXECABORT at the end
+  node_.monitor().warn("Redis at " + node_.server().name() + " refuses to write: " + loggable(error.text));
+  node_.doubt(connection, error);
+  const bool all = says_no_writes(error);
+  const bool alone = accounts() == 1;
+  const std::int64_t now = node_.loop().now_ms();
+  for (BatchMember& member : members_) {
+    const bool concerned = !executing_ || member.writes > 0;
+    member.writes = 0;
+    if (concerned && (all || alone)) {
+      refuse(member, StoreError::refused);
+    } else {
+      queue_.contention_.lost(member.account->id, 1, now);
+    }
+  }
+}
+
+void Lane::refuse(BatchMember& member, StoreError error) {
+  if (member.change != nullptr) {
+    ++answered_;
+    member.change->finish(member.change->maybe_written() && error == StoreError::refused ? StoreError::unknown
+                                                                                         : error);
+  }
+}
+
+void Lane::on_no_replies() {
+  for (BatchMember& member : members_) {
+    if (member.change == nullptr) {
+      continue;
+    }
+    if (executing_ && member.writes > 0) {
+      member.change->maybe_written_ = true;
+      node_.monitor().count(Counter::outcomes_read_back);
+    } else if (!member.change->maybe_written() && ++member.change->lost_connections_ > kMaxLostConnections) {
+      refuse(member, StoreError::unavailable);
+    }
+  }
+  end();
+}
+
+std::size_t Lane::accounts() const {
+  std::size_t different = 0;
+  const WaitingAccount* account = nullptr;
+  for (const BatchMember& member : members_) {
+    different += std::exchange(account, member.account) != member.account ? 1U : 0U;
+  }
+  return different;
+}
+
+void Lane::end() {
+  executing_ = false;
+  std::vector<BatchMember> members = std::exchange(members_, {});
+  for (auto member = members.rbegin(); member != members.rend(); ++member) {  // so that the order stays
+    Change* change = std::exchange(member->change, nullptr);
+    if (change == nullptr) {
+      continue;
+    }
+    change->member_ = nullptr;
+    if (change->attempts_ < kMaxAttempts || change->maybe_written()) {
+      queue_.again(*change, *member->account);
+    } else {
+      change->finish(StoreError::contended);
+    }
+  }
+  const WaitingAccount* account = nullptr;
+  for (const BatchMember& member : members) {
+    if (std::exchange(account, member.account) != member.account) {
+      queue_.release(*member.account);
+    }
+  }
+  queue_.finished(answered_, node_.loop().now_ms() - begun_at_ms_);
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,55 @@
+// A connection for changes. When it is free it takes what waits as one batch, in two trips:
+//
+//   WATCH all keys, all reads      every member decides, in order; members of one account each on what the one
+//                                  before it leaves behind (see overlay.hpp)
+//   MULTI, all writes, EXEC        not sent if nobody writes
+//
+// A batch of one is the plain transaction. Members decide for themselves and fail by themselves, but what they
+// write runs in one piece, so an EXEC in vain is in vain for all: they are tried again in smaller batches.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "change_queue.hpp"
+#include "connection.hpp"
+#include "node.hpp"
+
+namespace wallet_sync {
+
+class Lane final : public Node::Tenant, private Receiver {
+ public:
+  Lane(ChangeQueue& queue, Node& node);
+  ~Lane() override;
+
+  bool idle() const { return members_.empty() && connection() != nullptr; }
+  std::size_t members() const { return members_.size(); }
+  // REQUIRES: idle.
+  void begin(std::vector<BatchMember> members);
+
+ private:
+  void on_up() override { queue_.lanes_changed(); }
+  void on_down() override { queue_.lanes_changed(); }
+  void on_replies(Connection& connection, Replies&& replies) override;
+  void on_no_replies() override;
+
+  void decide_all(Connection& connection, Replies& replies);
+  // False: it does not go on with the others.
+  bool decide(Connection& connection, BatchMember& member, std::span<Reply> seen, Commands& writes);
+  void executed(Connection& connection, const Replies& replies);
+  void committed(const Reply& exec);
+  void refused(Connection& connection, const Replies& replies);
+  void refuse(BatchMember& member, StoreError error);
+  std::size_t accounts() const;
+  void end();  // whoever is not answered is tried again
+
+  ChangeQueue& queue_;
+  Node& node_;
+  std::vector<BatchMember> members_;
+  bool executing_ = false;
+  std::size_t answered_ = 0;
+  std::int64_t begun_at_ms_ = 0;
+};
+
+}  // namespace wallet_sync

@@ -1,0 +1,160 @@
+#include "links.hpp"
+
+#include <algorithm>
+
+namespace wallet_sync {
+namespace {
+
+// Per link. Enough to keep a fast network busy, and gone within a fraction of a second over a slow one.
+constexpr double kWindowBytes = 1024 * 1024;
+constexpr double kFewestFlights = 4;
+constexpr double kMostFlights = 1024;
+// One link is used until this much is on its way over it: what goes together costs fewer system calls.
+constexpr double kSharedBytes = 128 * 1024;
+// So many may wait whatever was measured: the measure is of the past.
+constexpr std::size_t kAlwaysAdmitted = 128;
+
+std::size_t weight(const Reply& reply) {
+  std::size_t bytes = reply.text.size() + 8;
+  for (const Reply& element : reply.elements) {
+    bytes += weight(element);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+class Links::Link final : public Node::Tenant {
+ public:
+  Link(Links& links, Node& node) : Tenant(node), links_(links) { need(); }
+
+ private:
+  void on_up() override { links_.pump(); }
+  void on_down() override { links_.pump(); }
+  Links& links_;
+};
+
+Read::Read(Links& links, Commands commands, Repeat repeat)
+    : Waiter(links.deadlines_, links.deadlines_.now_ms() + links.node_.server().command_timeout_ms),
+      links_(links),
+      commands_(std::move(commands)),
+      may_repeat_(repeat == Repeat::yes) {}
+
+Read::~Read() { links_.leave(*this); }
+
+void Read::await_suspend(std::coroutine_handle<> caller) {
+  Waiter::await_suspend(caller);
+  links_.enter(*this);
+}
+
+void Read::finish(Result<Replies> result) {
+  stop_receiving();
+  links_.leave(*this);
+  result_ = std::move(result);
+  wake();
+}
+
+void Read::on_replies(Connection& connection, Replies&& replies) {
+  for (const Reply& reply : replies) {
+    links_.node_.doubt(connection, reply);
+  }
+  Links& links = links_;
+  links.landed(connection, replies);
+  finish(std::move(replies));
+}
+
+void Read::on_no_replies() {
+  if (std::exchange(may_repeat_, false)) {
+    links_.enter(*this);
+  } else {
+    finish(StoreError::unavailable);
+  }
+}
+
+Links::Links(Deadlines& deadlines, Node& node) : deadlines_(deadlines), node_(node) {
+  for (std::size_t i = 0; i < node.server().links; ++i) {
+    links_.push_back(std::make_unique<Link>(*this, node));
+  }
+}
+
+Links::~Links() = default;
+
+bool Links::known_down() const {
+  return std::all_of(links_.begin(), links_.end(), [](const auto& link) { return link->known_down(); });
+}
+
+void Links::enter(Read& read) {
+  const std::int64_t now = deadlines_.now_ms();
+  if (known_down()) {
+    read.finish(StoreError::unavailable);
+    return;
+  }
+  const std::int64_t left = read.deadline_ms() - now;
+  if (waiting_count_ >= kAlwaysAdmitted && throughput_.expected_ms(waiting_count_, now) > left / 2) {
+    read.finish(StoreError::overloaded);
+    return;
+  }
+  waiting_.push_back(read);
+  ++waiting_count_;
+  pump();
+}
+
+void Links::leave(Read& read) {
+  if (static_cast<Hook<Links>&>(read).linked()) {
+    static_cast<Hook<Links>&>(read).unlink();
+    --waiting_count_;
+  }
+}
+
+// The first that carries little, else the one that carries least; null: all carry as much as they may, or none
+// is ready.
+Links::Link* Links::free_link() {
+  const auto shared = static_cast<std::size_t>(kSharedBytes / reply_bytes_);
+  const auto most =
+      static_cast<std::size_t>(std::clamp(kWindowBytes / reply_bytes_, kFewestFlights, kMostFlights));
+  Link* best = nullptr;
+  std::size_t fewest = most;
+  for (const auto& link : links_) {
+    if (link->connection() == nullptr) {
+      continue;
+    }
+    const std::size_t flights = link->connection()->flights();
+    if (flights < shared) {
+      return link.get();
+    }
+    if (flights < fewest) {
+      fewest = flights;
+      best = link.get();
+    }
+  }
+  return best;
+}
+
+void Links::pump() {
+  while (!waiting_.empty()) {
+    if (known_down()) {
+      waiting_.front().finish(StoreError::unavailable);
+      continue;
+    }
+    Link* link = free_link();
+    if (link == nullptr) {
+      return;
+    }
+    Read& read = waiting_.pop_front();
+    --waiting_count_;
+    link->connection()->ask(read.commands_, read);
+  }
+}
+
+void Links::landed(Connection&, const Replies& replies) {
+  constexpr double kWeight = 0.1;
+  std::size_t bytes = 0;
+  for (const Reply& reply : replies) {
+    bytes += weight(reply);
+  }
+  reply_bytes_ += kWeight * (static_cast<double>(bytes) - reply_bytes_);
+  throughput_.finished(1, waiting_count_ > 0, deadlines_.now_ms());
+  pump();
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,198 @@
+#include "node.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "backoff.hpp"
+
+namespace wallet_sync {
+namespace {
+
+// A master that was demoted behind our back goes on answering reads for no longer than this.
+constexpr std::int64_t kRoleIntervalMs = 500;
+
+// A connection that is lost sooner than this after it was replaced without a delay is replaced with one.
+constexpr std::int64_t kFlappingMs = 1000;
+
+constexpr std::string_view kFormer = "it leads to a former master";
+
+}  // namespace
+
+class Node::RoleCheck final : public Receiver {
+ public:
+  explicit RoleCheck(Node& node) : node_(node) {}
+
+ private:
+  void on_replies(Connection& connection, Replies&& replies) override {
+    if (is_replica(replies.front())) {
+      node_.demoted(connection, "it is a replica, not a master");
+    } else {
+      node_.doubt(connection, replies.front());
+    }
+  }
+  void on_no_replies() override {}
+  Node& node_;
+};
+
+Node::Tenant::Tenant(Node& node, bool asks)
+    : node_(node), replaced_at_ms_(-kFlappingMs) {
+  if (asks) {
+    role_check_ = std::make_unique<RoleCheck>(node);
+  }
+  node_.tenants_.push_back(this);
+}
+
+Node::Tenant::~Tenant() { std::erase(node_.tenants_, this); }
+
+// While the address is down, the one who tries for all is enough.
+void Node::Tenant::need() {
+  if (connection_) {
+    return;
+  }
+  if (node_.retry_->armed() && node_.any_ready() == nullptr) {
+    known_down_ = true;
+    return;
+  }
+  known_down_ = false;
+  node_.connect(*this);
+}
+
+Node::Node(EventLoop& loop, const Server& server, Monitor& monitor)
+    : loop_(loop),
+      server_(server),
+      monitor_(monitor),
+      retry_(loop.new_timer(TimerKind::background, [this] { connect_missing(); })),
+      role_timer_(loop.new_timer(TimerKind::background, [this] { check_roles(); })) {
+  role_timer_->arm(kRoleIntervalMs);
+}
+
+Node::~Node() = default;
+
+void Node::connect(Tenant& tenant) {
+  Connection::Owner& owner = *this;
+  tenant.connection_ = std::make_unique<Connection>(loop_, server_, monitor_, owner, generation_);
+}
+
+Node::Tenant& Node::tenant_of(const Connection& connection) {
+  return **std::find_if(tenants_.begin(), tenants_.end(),
+                        [&](const Tenant* tenant) { return tenant->connection_.get() == &connection; });
+}
+
+Node::Tenant* Node::any_ready() {
+  const auto found = std::find_if(tenants_.begin(), tenants_.end(),
+                                  [](const Tenant* tenant) { return tenant->connection() != nullptr; });
+  return found != tenants_.end() ? *found : nullptr;
+}
+
+void Node::connect_missing() {
+  const bool up = any_ready() != nullptr;
+  for (Tenant* tenant : tenants_) {
+    if (tenant->connection_ || !tenant->wanted()) {
+      continue;
+    }
+    connect(*tenant);
+    if (!up) {
+      return;
+    }
+    tenant->known_down_ = false;  // an attempt that is worth waiting for
+  }
+}
+
+void Node::on_ready(Connection& connection) {
+  Tenant& tenant = tenant_of(connection);
+  if (connection.generation() != generation_) {  // it was ended meanwhile
+    connection.lose(std::string(kFormer));
+    return;
+  }
+  if (std::exchange(down_, false)) {
+    monitor_.notice("Redis at " + server_.name() + " answers again");
+  }
+  last_reason_.clear();
+  backoff_ms_ = 0;
+  tenant.known_down_ = false;
+  connect_missing();
+  tenant.on_up();
+}
+
+void Node::on_lost(Connection& connection) {
+  Tenant& tenant = tenant_of(connection);
+  const std::unique_ptr<Connection> lost = std::move(tenant.connection_);
+  warn_once(lost->reason());
+  const std::int64_t now = loop_.now_ms();
+  if (lost->was_ready() && lost->was_silent()) {
+    drop_silent(lost->heard_at_ms());
+  }
+  const bool may_be_just_this_one = lost->was_ready() && !lost->was_silent() &&
+                                    lost->generation() == generation_ && !tenant.known_down_ &&
+                                    now - tenant.replaced_at_ms_ >= kFlappingMs;
+  if (may_be_just_this_one && tenant.wanted()) {
+    tenant.replaced_at_ms_ = now;
+    connect(tenant);
+  } else {
+    tenant.known_down_ = true;
+    down_ = true;
+    retry_later();
+  }
+  tenant.on_down();
+}
+
+void Node::on_push(Connection& connection, const Reply& push) { tenant_of(connection).on_push(push); }
+
+void Node::retry_later() {
+  if (!retry_->armed()) {
+    retry_->arm(next_backoff(backoff_ms_));
+  }
+}
+
+// Once per reason, not once per connection and attempt.
+void Node::warn_once(const std::string& reason) {
+  if (reason != last_reason_) {
+    last_reason_ = reason;
+    monitor_.warn("Redis at " + server_.name() + " is not available: " + reason);
+  }
+}
+
+void Node::doubt(Connection& connection, const Reply& error) {
+  if (says_not_a_master(error)) {
+    demoted(connection, loggable(error.text));
+  }
+}
+
+void Node::demoted(Connection& connection, const std::string& reason) {
+  if (connection.generation() != generation_) {
+    connection.lose(std::string(kFormer));
+    return;
+  }
+  ++generation_;
+  for (Tenant* tenant : tenants_) {
+    if (tenant->connection_) {
+      tenant->connection_->lose(reason);
+    }
+  }
+}
+
+// The peer of one connection does not answer: those that have heard nothing since, either, would take as long
+// to find out.
+void Node::drop_silent(std::int64_t heard_before_ms) {
+  for (Tenant* tenant : tenants_) {
+    Connection* connection = tenant->connection();
+    if (connection != nullptr && connection->heard_at_ms() <= heard_before_ms) {
+      connection->lose("no answer within timeout");
+    }
+  }
+}
+
+// Each connection by itself: they may lead to different servers.
+void Node::check_roles() {
+  static const Commands kRole = {Command("ROLE")};
+  role_timer_->arm(kRoleIntervalMs);
+  for (Tenant* tenant : tenants_) {
+    Connection* connection = tenant->connection();
+    if (connection != nullptr && tenant->role_check_ && !tenant->role_check_->receiving()) {
+      connection->ask(kRole, *tenant->role_check_);
+    }
+  }
+}
+
+}  // namespace wallet_sync

@@ -1,0 +1,102 @@
+// One address of Redis: it connects, waits between attempts, and is the one place that decides "this is no
+// master any more".
+//
+// Who needs a connection there is a Tenant: a link, a lane, the subscriber. Each has its own connection; the
+// node makes it and replaces it when it is lost:
+//
+//   the connection was fine a second ago     at once, and who waits goes on waiting
+//   otherwise                                after a delay that doubles; who waits is told
+//   no tenant has a connection               one tries for all
+//
+// Connections belong to a generation of the address. The first READONLY, MASTERDOWN or LOADING over one of them,
+// or a ROLE that says "slave", ends the generation: behind a virtual address or a proxy the others lead to the
+// same demoted server. What arrives late over a connection of a former generation ends nothing but that
+// connection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "connection.hpp"
+#include "event_loop.hpp"
+#include "monitor.hpp"
+#include "server.hpp"
+
+namespace wallet_sync {
+
+class Node final : private Connection::Owner {
+  class RoleCheck;
+
+ public:
+  class Tenant {
+   public:
+    // `asks`: it may be sent any command, between its own; the subscriber may not.
+    explicit Tenant(Node& node, bool asks = true);
+    Tenant(const Tenant&) = delete;
+    Tenant& operator=(const Tenant&) = delete;
+
+    // Null unless it is ready.
+    Connection* connection() const { return connection_ && connection_->ready() ? connection_.get() : nullptr; }
+    // There is none, and the last attempt to make one failed: waiting for it is no use.
+    bool known_down() const { return known_down_; }
+
+   protected:
+    virtual ~Tenant();
+    // Whether it wants a connection now. One who comes to want one later calls need().
+    virtual bool wanted() const { return true; }
+    void need();
+    virtual void on_up() = 0;    // connection() is not null
+    virtual void on_down() = 0;  // it was lost, or could not be made; known_down() says whether to wait
+    virtual void on_push(const Reply&) {}
+
+   private:
+    friend class Node;
+    Node& node_;
+    bool known_down_ = false;
+    std::int64_t replaced_at_ms_;  // the last time without a delay
+    std::unique_ptr<Connection> connection_;
+    std::unique_ptr<RoleCheck> role_check_;  // null: it does not ask
+  };
+
+  Node(EventLoop& loop, const Server& server, Monitor& monitor);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const Server& server() const { return server_; }
+  EventLoop& loop() { return loop_; }
+  Monitor& monitor() { return monitor_; }
+
+  // An error reply came over the connection: if it says that the server is no master, all connections of its
+  // generation go.
+  void doubt(Connection& connection, const Reply& error);
+
+ private:
+  void connect(Tenant& tenant);
+  void connect_missing();
+  void on_ready(Connection& connection) override;
+  void on_lost(Connection& connection) override;
+  void on_push(Connection& connection, const Reply& push) override;
+  Tenant& tenant_of(const Connection& connection);
+  Tenant* any_ready();
+  void demoted(Connection& connection, const std::string& reason);
+  void drop_silent(std::int64_t heard_before_ms);
+  void retry_later();
+  void warn_once(const std::string& reason);
+  void check_roles();
+
+  EventLoop& loop_;
+  const Server& server_;
+  Monitor& monitor_;
+  unsigned generation_ = 0;
+  bool down_ = false;  // and said so in the log
+  std::string last_reason_;
+  std::int64_t backoff_ms_ = 0;
+  std::vector<Tenant*> tenants_;
+  std::unique_ptr<Timer> retry_;
+  std::unique_ptr<Timer> role_timer_;
+};
+
+}  // namespace wallet_sync
