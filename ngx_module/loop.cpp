@@ -59,7 +59,7 @@ std::unique_ptr<Stream> NgxEventLoop::connect(const Server& server, Stream::User
             return context->settings == *server.tls;
           })->get();
   }
-  return std::make_unique<PeerStream>(*this, server, user, tls, log_);
+  return std::make_unique<PeerStream>(*this, server, user, tls);
 }
 
 std::unique_ptr<Timer> NgxEventLoop::new_timer(TimerKind kind, std::function<void()> on_expiry) {

@@ -35,21 +35,27 @@ socklen_t address_of(const Server& server, Address& address) {
   return sizeof address.v6;
 }
 
-// nginx would log each attempt to connect; the endpoint tells what is wrong once.
-ngx_log_t* silent_log() {
-  static ngx_log_t log{};
-  return &log;
-}
-
 PeerStream* stream_of(ngx_event_t* event) {
   return static_cast<PeerStream*>(static_cast<ngx_connection_t*>(event->data)->data);
 }
 
 }  // namespace
 
-PeerStream::PeerStream(EventLoop& loop, const Server& server, Stream::User& user, const TlsContext* tls,
-                       ngx_log_t* log)
+// nginx would log each attempt to connect, and what OpenSSL says of it; the node tells once what is wrong.
+void PeerStream::keep_message(ngx_log_t* log, ngx_uint_t, u_char* line, std::size_t size) {
+  std::string_view text(reinterpret_cast<char*>(line), size);  // "<time> [<level>] <pid>#<tid>: <message>"
+  const std::size_t message = text.find(": ");
+  if (message != std::string_view::npos) {
+    text.remove_prefix(message + 2);
+  }
+  static_cast<PeerStream*>(log->wdata)->logged_ = text.substr(0, text.find('\n'));
+}
+
+PeerStream::PeerStream(EventLoop& loop, const Server& server, Stream::User& user, const TlsContext* tls)
     : Posted(loop), user_(user), tls_(tls) {
+  log_.log_level = NGX_LOG_INFO;
+  log_.writer = keep_message;
+  log_.wdata = this;
   Address address;
   std::string name = server.name();
   ngx_str_t ngx_name = to_ngx(name);
@@ -58,20 +64,18 @@ PeerStream::PeerStream(EventLoop& loop, const Server& server, Stream::User& user
   peer.sockaddr = &address.any;
   peer.name = &ngx_name;
   peer.get = ngx_event_get_peer;
-  peer.log = silent_log();
+  peer.log = &log_;
   peer.log_error = NGX_ERROR_INFO;
   peer.so_keepalive = server.unix_path.empty() ? 1 : 0;
   ngx_set_errno(0);
   const ngx_int_t rc = ngx_event_connect_peer(&peer);
   if (rc != NGX_OK && rc != NGX_AGAIN) {
     const ngx_err_t error = ngx_socket_errno;
-    fail(rc == NGX_DECLINED && error != 0 ? std::strerror(error)
-                                          : "no free connection slot (worker_connections)");
+    fail(rc == NGX_DECLINED && error != 0 ? std::strerror(error) : logged_);
     return;
   }
   connection_ = peer.connection;
   connection_->data = this;
-  connection_->log = connection_->read->log = connection_->write->log = log;
   connection_->read->handler = on_read_event;
   connection_->write->handler = on_write_event;
   if (server.unix_path.empty()) {
@@ -130,7 +134,7 @@ void PeerStream::on_event(bool readable) {
   const ngx_int_t watched =
       readable ? ngx_handle_read_event(connection->read, 0) : ngx_handle_write_event(connection->write, 0);
   if (watched != NGX_OK) {
-    ngx_log_error(NGX_LOG_ALERT, connection->log, 0, "wallet_sync: cannot watch a connection to Redis");
+    fail("it cannot be watched");
   }
 }
 
@@ -167,10 +171,8 @@ void PeerStream::start_handshake() {
     return;
   }
   const std::string& name = tls_->settings.name;
-  in6_addr ignored;
-  const bool literal = inet_pton(AF_INET, name.c_str(), &ignored) == 1 ||
-                       inet_pton(AF_INET6, name.c_str(), &ignored) == 1;  // no SNI for these: RFC 6066 section 3
-  if (!literal && SSL_set_tlsext_host_name(connection_->ssl->connection, name.c_str()) != 1) {
+  // An address is no server name: RFC 6066 section 3.
+  if (!is_ip_address(name) && SSL_set_tlsext_host_name(connection_->ssl->connection, name.c_str()) != 1) {
     fail("cannot ask for the TLS name");
     return;
   }
@@ -186,7 +188,7 @@ void PeerStream::end_handshake() {
   connection_->read->handler = on_read_event;
   connection_->write->handler = on_write_event;
   if (connection_->ssl->handshaked == 0) {
-    fail("the TLS handshake failed (nginx's log says why at level info)");
+    fail(logged_.empty() ? "the TLS handshake failed" : logged_);
     return;
   }
   if (std::string wrong = refuse_certificate(connection_, tls_->settings); !wrong.empty()) {
@@ -216,9 +218,13 @@ Stream::Read PeerStream::read(char* buffer, std::size_t capacity) {
   if (size == 0) {
     return {Read::What::end};
   }
-  const ngx_err_t error = ngx_socket_errno;
-  error_ = error != 0 ? std::strerror(error) : "it cannot be read";
+  note_error();
   return {Read::What::failure};
+}
+
+void PeerStream::note_error() {
+  const ngx_err_t error = ngx_socket_errno;
+  error_ = tls_ != nullptr && !logged_.empty() ? logged_ : error != 0 ? std::strerror(error) : "it broke";
 }
 
 void PeerStream::read_later() { ngx_post_event(connection_->read, &ngx_posted_next_events); }
@@ -233,13 +239,11 @@ std::size_t PeerStream::write(std::string_view bytes) {
       continue;
     }
     if (size == NGX_AGAIN) {
-      if (ngx_handle_write_event(connection_->write, 0) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ALERT, connection_->log, 0, "wallet_sync: cannot watch a connection to Redis");
+      if (ngx_handle_write_event(connection_->write, 0) == NGX_OK) {
+        break;
       }
-      break;
     }
-    const ngx_err_t error = ngx_socket_errno;
-    error_ = error != 0 ? std::strerror(error) : "it cannot be written";
+    note_error();
     broken_ = true;
     read_later();
     break;

@@ -15,7 +15,7 @@ struct TlsContext;
 class PeerStream final : public Stream, private Posted {
  public:
   // `tls` is null for a plain stream, otherwise it outlives the stream.
-  PeerStream(EventLoop& loop, const Server& server, Stream::User& user, const TlsContext* tls, ngx_log_t* log);
+  PeerStream(EventLoop& loop, const Server& server, Stream::User& user, const TlsContext* tls);
   ~PeerStream() override;
 
   Read read(char* buffer, std::size_t capacity) override;
@@ -30,6 +30,8 @@ class PeerStream final : public Stream, private Posted {
   void fail(std::string reason);
   void on_event(bool readable);
   void finish_connect();
+  void note_error();
+  static void keep_message(ngx_log_t* log, ngx_uint_t level, u_char* line, std::size_t size);
   static void on_read_event(ngx_event_t* event);
   static void on_write_event(ngx_event_t* event);
 #if (NGX_SSL)
@@ -37,6 +39,8 @@ class PeerStream final : public Stream, private Posted {
   void end_handshake();
 #endif
 
+  ngx_log_t log_{};  // the connection's
+  std::string logged_;  // what nginx last wrote there
   Stream::User& user_;
   const TlsContext* tls_;
   State state_ = State::connecting;

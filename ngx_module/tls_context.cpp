@@ -1,10 +1,17 @@
 #include "tls_context.hpp"
 
+#include <arpa/inet.h>
+
 #include <string>
 
 namespace wallet_sync {
 
 #if (NGX_SSL)
+
+bool is_ip_address(const std::string& name) {
+  in6_addr ignored;
+  return inet_pton(AF_INET, name.c_str(), &ignored) == 1 || inet_pton(AF_INET6, name.c_str(), &ignored) == 1;
+}
 
 namespace {
 
@@ -58,8 +65,14 @@ std::string refuse_certificate(ngx_connection_t* connection, const Tls& settings
   if (result != X509_V_OK) {
     return std::string("its certificate is not trusted: ") + X509_verify_cert_error_string(result);
   }
-  ngx_str_t name = to_ngx(settings.name);
-  if (ngx_ssl_check_host(connection, &name) != NGX_OK) {
+  // Not nginx' own check, which knows no addresses.
+  X509* certificate = SSL_get_peer_certificate(connection->ssl->connection);
+  const std::string& name = settings.name;
+  const bool matches = certificate != nullptr &&
+                       (is_ip_address(name) ? X509_check_ip_asc(certificate, name.c_str(), 0)
+                                            : X509_check_host(certificate, name.data(), name.size(), 0, nullptr)) == 1;
+  X509_free(certificate);
+  if (!matches) {
     return "its certificate is not for \"" + settings.name + "\"";
   }
   return {};

@@ -18,6 +18,7 @@ struct TlsContext {
 bool make_tls_context(ngx_conf_t* cf, TlsContext& context);
 
 #if (NGX_SSL)
+bool is_ip_address(const std::string& name);
 // REQUIRES: the handshake is over. Empty if the certificate is the server's, otherwise what is wrong with it.
 std::string refuse_certificate(ngx_connection_t* connection, const Tls& settings);
 #endif

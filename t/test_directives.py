@@ -31,7 +31,7 @@ def assert_refused(answer, directive, hint):
 @pytest.mark.parametrize("line", [
     "wallet_sync_redis 127.0.0.1:6379;", "wallet_sync_redis [::1]:6379;", "wallet_sync_redis localhost:6379;",
     "wallet_sync_redis unix:/run/redis.sock;",
-    "wallet_sync_redis 127.0.0.1:6379 user=u password=p database=2 pool=4 connect_timeout=100ms timeout=1s prefix=x;",
+    "wallet_sync_redis 127.0.0.1:6379 user=u password=p database=2 links=1 lanes=4 connect_timeout=100ms timeout=1s prefix=x;",
     'wallet_sync_redis 127.0.0.1:6379 "password=with a blank;";',
     f"{REDIS} wallet_sync_accounts open;", f"{REDIS} wallet_sync_accounts whitelist;",
     f"{REDIS} wallet_sync_accounts whitelist a@b.c d@e.f;", f"{REDIS} wallet_sync_max_body 1;",
@@ -43,6 +43,17 @@ def test_what_the_readme_shows_is_accepted(check, line):
     assert fine, text
 
 
+def test_the_parameter_of_former_versions_is_accepted_with_a_warning(check):
+    fine, text = check("wallet_sync_redis 127.0.0.1:6379 pool=16;")
+    assert fine, text
+    assert re.search(r"\[warn\].*pool=16.*lanes=", text), text
+
+
+def test_certificates_are_read_when_the_configuration_is(check):
+    answer = check("wallet_sync_redis 127.0.0.1:6379 tls=on tls_ca_file=/no/such/ca.pem;")
+    assert not answer[0] and "/no/such/ca.pem" in answer[1]
+
+
 def test_a_pool_of_nginx_can_be_named(check):
     fine, text = check(f"{REDIS} wallet_sync_thread_pool kdf;", main="thread_pool kdf threads=2 max_queue=8;")
     assert fine, text
@@ -50,8 +61,11 @@ def test_a_pool_of_nginx_can_be_named(check):
 
 @pytest.mark.parametrize("arguments, hint", [
     ("unix:", "unix"), ("127.0.0.1:0", "port"), ("127.0.0.1:65536", "port"), ("127.0.0.1:port", "port"), (":6379", "host"),
-    ("127.0.0.1:6379 pool=0", "pool"), ("127.0.0.1:6379 pool=-1", "pool"), ("127.0.0.1:6379 pool=many", "pool"),
-    ("127.0.0.1:6379 pool=", "pool"), ("127.0.0.1:6379 database=-1", "database"), ("127.0.0.1:6379 database=x", "database"),
+    ("127.0.0.1:6379 lanes=0", "lanes"), ("127.0.0.1:6379 lanes=-1", "lanes"), ("127.0.0.1:6379 lanes=many", "lanes"),
+    ("127.0.0.1:6379 lanes=", "lanes"), ("127.0.0.1:6379 lanes=65", "lanes"), ("127.0.0.1:6379 links=0", "links"),
+    ("127.0.0.1:6379 tls=yes", "tls=on or tls=off"), ("127.0.0.1:6379 tls_ca_file=/ca.pem", "tls=on"),
+    ("127.0.0.1:6379 tls=on tls_certificate=/a.pem", "tls_certificate_key"), ("unix:/r.sock tls=on", "tls_name"),
+    ("127.0.0.1:6379 tls=on tls_name=", "behind ="), ("127.0.0.1:6379 database=-1", "database"), ("127.0.0.1:6379 database=x", "database"),
     ("127.0.0.1:6379 timeout=0", "timeout"), ("127.0.0.1:6379 timeout=soon", "timeout"),
     ("127.0.0.1:6379 connect_timeout=0", "connect_timeout"), ("127.0.0.1:6379 connect_timeout=1parsec", "connect_timeout"),
     ("127.0.0.1:6379 password_file=/no/such/file", "/no/such/file"),

@@ -2,8 +2,9 @@
 
 import pytest
 
-from support.api import assert_unavailable, new_email, state
+from support.api import Api1, assert_unavailable, new_email, state
 from support.crowd import Background
+from support.nginx import Nginx
 from support.wait import until
 
 
@@ -16,6 +17,17 @@ def behind(make_server, proxy_of):
     server.nginx.http = server.nginx.http.replace(server.redis.unix_address, proxy.address)
     server.start()
     return server, proxy
+
+
+@pytest.fixture
+def other(behind, tmp_path):
+    """Another machine, with a way of its own to the same Redis: a held transaction holds up its own account there
+    where it was begun, not here."""
+    server, proxy = behind
+    nginx = Nginx(str(tmp_path / "other"), http=server.nginx.http.replace(proxy.address, server.redis.unix_address))
+    nginx.start()
+    yield Api1(nginx.port)
+    nginx.quit()
 
 
 def test_a_write_whose_reply_was_lost_is_read_back_and_acknowledged(behind):
@@ -91,7 +103,7 @@ def test_a_login_whose_reply_was_lost_ends_with_a_token_that_works(behind):
     assert server.api.get_wallet(token).status == 404
 
 
-def test_a_lost_reply_and_a_faster_writer_are_a_conflict(behind):
+def test_a_held_write_and_a_faster_writer_are_a_conflict(behind, other):
     server, proxy = behind
     email = server.api.new_account()
     slow, fast = server.api.login(email, device="slow"), server.api.login(email, device="fast")
@@ -99,23 +111,57 @@ def test_a_lost_reply_and_a_faster_writer_are_a_conflict(behind):
     hold = proxy.hold("EXEC")
     job = Background(lambda: server.api.post_wallet(slow, 2, "slow"))
     hold.wait()
-    assert server.api.post_wallet(fast, 2, "fast").status == 200
+    assert other.post_wallet(fast, 2, "fast").status == 200
     hold.release()
     reply = job.wait()
     assert (reply.status, reply.json) == (409, state(2, "fast", error="Bad sequence number"))
 
 
-def test_a_token_replaced_while_its_write_waits_is_refused(behind):
+def test_a_token_replaced_while_its_write_waits_is_refused(behind, other):
     server, proxy = behind
     email = server.api.new_account()
     old = server.api.login(email, device="phone")
     hold = proxy.hold("EXEC")
     job = Background(lambda: server.api.post_wallet(old, 1, "too late"))
     hold.wait()
-    newer = server.api.login(email, device="phone")
+    newer = other.login(email, device="phone")
     hold.release()
     assert job.wait().status == 401
     assert server.api.get_wallet(newer).status == 404
+
+
+def test_a_write_that_lost_its_reply_is_acknowledged_though_others_wrote_since(behind, other):
+    """The wallet keeps the marks of its last few writes."""
+    server, proxy = behind
+    email = server.api.new_account()
+    slow, fast = server.api.login(email, device="slow"), server.api.login(email, device="fast")
+    for first in (1, 4, 7):
+        exec_ = proxy.hold("EXEC")
+        proxy.lose_reply("EXEC")
+        job = Background(lambda: server.api.post_wallet(slow, first, "slow"))
+        exec_.wait()
+        again = proxy.hold("WATCH")
+        exec_.release()
+        again.wait()
+        assert other.post_wallet(fast, first + 1, "faster").status == 200
+        assert other.post_wallet(fast, first + 2, "fastest").status == 200
+        again.release()
+        reply = job.wait()
+        assert (reply.status, reply.json) == (200, state(first, "slow")), reply
+
+
+def test_what_became_of_a_write_is_found_out_while_redis_restarts(make_server):
+    """kill -9 right behind EXEC, and Redis is back long before the deadline: the answer is no "unknown"."""
+    server = make_server(redis_options="timeout=15s connect_timeout=1s").start()
+    token = server.api.new_token()
+    for sequence in range(1, 4):
+        server.redis.cli("CLIENT", "PAUSE", 60_000, "WRITE")  # the EXEC waits in Redis
+        job = Background(lambda: server.api.post_wallet(token, sequence))
+        until(lambda: "blocked_clients:1" in server.redis.cli("INFO", "clients").decode(), "the EXEC is at Redis")
+        server.redis.kill()
+        server.redis.start()
+        reply = job.wait()
+        assert (reply.status, reply.json) == (200, state(sequence)), reply
 
 
 def test_reads_lost_on_the_way_are_answered_and_the_link_is_renewed(behind):

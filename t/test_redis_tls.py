@@ -1,0 +1,128 @@
+"""Redis spoken to by TLS: encrypted, and only with the server that the certificate names."""
+
+import os
+import subprocess
+
+import pytest
+
+from support.ports import free_port
+from support.wait import until
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+class Certificates:
+    """An authority, and certificates that it signs."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        os.makedirs(directory)
+        self.authority = self.path("ca.pem")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                "-subj", "/CN=Test authority", "-keyout", self.path("ca.key"), "-out", self.authority)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def issue(self, name, alternative, days=2):
+        """The paths of a certificate and its key."""
+        key, request, certificate = (self.path(f"{name}.{end}") for end in ("key", "csr", "pem"))
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", key, "-out", request)
+        extensions = self.path(f"{name}.ext")
+        with open(extensions, "w", encoding="ascii") as out:
+            out.write(f"subjectAltName={alternative}\n")
+        openssl("x509", "-req", "-in", request, "-CA", self.authority, "-CAkey", self.path("ca.key"),
+                "-CAcreateserial", "-days", str(days), "-extfile", extensions, "-out", certificate)
+        return certificate, key
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates(str(tmp_path_factory.mktemp("tls") / "certificates"))
+
+
+@pytest.fixture
+def tls_server(make_server, certificates):
+    """tls_server(parameters, certificate, ...): the module speaks TLS to a Redis with that certificate."""
+
+    def start(parameters, certificate, ask_clients="no"):
+        port = free_port()
+        redis_conf = [f"tls-port {port}", f"tls-cert-file {certificate[0]}", f"tls-key-file {certificate[1]}",
+                      f"tls-ca-cert-file {certificates.authority}", f"tls-auth-clients {ask_clients}"]
+        return make_server(address=f"127.0.0.1:{port}", redis_options=f"tls=on {parameters} connect_timeout=2s",
+                           redis_conf=redis_conf).start()
+
+    return start
+
+
+def assert_not_served(server, reason):
+    until(lambda: reason in server.nginx.log(), f"the log says {reason!r}")
+    assert server.api.signup("a@example.com").status == 503
+
+
+def test_a_session_over_tls(tls_server, certificates):
+    server = tls_server(f"tls_ca_file={certificates.authority}", certificates.issue("redis", "IP:127.0.0.1"))
+    token = server.api.new_token()
+    for sequence in range(1, 6):
+        assert server.api.post_wallet(token, sequence).status == 200
+    assert server.api.get_wallet(token).json["sequence"] == 5
+
+
+def test_large_wallets_over_tls(tls_server, certificates):
+    server = tls_server(f"tls_ca_file={certificates.authority}", certificates.issue("redis", "IP:127.0.0.1"))
+    token = server.api.new_token()
+    wallet = "x" * 95_000
+    assert server.api.post_wallet(token, 1, wallet=wallet).status == 200
+    assert server.api.get_wallet(token).json["encryptedWallet"] == wallet
+
+
+def test_a_name_can_be_given_that_differs_from_the_address(tls_server, certificates):
+    certificate = certificates.issue("named", "DNS:redis.example.com")
+    server = tls_server(f"tls_ca_file={certificates.authority} tls_name=redis.example.com", certificate)
+    assert server.api.new_token()
+
+
+def test_redis_may_ask_for_our_certificate(tls_server, certificates):
+    ours = certificates.issue("nginx", "DNS:nginx.example.com")
+    server = tls_server(f"tls_ca_file={certificates.authority} tls_certificate={ours[0]} tls_certificate_key={ours[1]}",
+                        certificates.issue("redis", "IP:127.0.0.1"), ask_clients="yes")
+    assert server.api.new_token()
+
+
+def test_a_redis_that_asks_for_a_certificate_we_lack_is_not_available(tls_server, certificates):
+    server = tls_server(f"tls_ca_file={certificates.authority}", certificates.issue("redis", "IP:127.0.0.1"), "yes")
+    assert_not_served(server, "is not available")
+
+
+def test_a_certificate_of_another_name_is_refused(tls_server, certificates):
+    server = tls_server(f"tls_ca_file={certificates.authority}", certificates.issue("other", "IP:127.0.0.9"))
+    assert_not_served(server, 'its certificate is not for "127.0.0.1"')
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(tls_server, certificates, tmp_path):
+    stranger = Certificates(str(tmp_path / "stranger"))
+    server = tls_server(f"tls_ca_file={stranger.authority}", certificates.issue("redis", "IP:127.0.0.1"))
+    assert_not_served(server, "its certificate is not trusted")
+
+
+def test_the_systems_authorities_are_the_default(tls_server, certificates):
+    """Ours is not among them."""
+    server = tls_server("", certificates.issue("redis", "IP:127.0.0.1"))
+    assert_not_served(server, "its certificate is not trusted")
+
+
+def test_a_redis_without_tls_is_not_available(make_server):
+    server = make_server(redis_options="tls=on tls_name=localhost connect_timeout=1s").start()
+    assert_not_served(server, "is not available")
+
+
+def test_tls_comes_back_after_a_restart_of_redis(tls_server, certificates):
+    server = tls_server(f"tls_ca_file={certificates.authority}", certificates.issue("redis", "IP:127.0.0.1"))
+    token = server.api.new_token()
+    server.redis.kill()
+    server.redis.start()
+    until(lambda: server.api.post_wallet(token, 1).status == 200, "a worker is back")
+    until(lambda: server.api.get_wallet(token).status == 200, "the other one, too")
