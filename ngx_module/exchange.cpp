@@ -1,6 +1,7 @@
 #include "exchange.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "handler.hpp"
@@ -22,6 +23,9 @@ Request read_request(ngx_http_request_t* r) {
   request.query = to_view(r->args);
   if (r->headers_in.authorization != nullptr) {
     request.authorization = to_view(r->headers_in.authorization->value);
+  }
+  if (r->headers_in.if_none_match != nullptr) {
+    request.if_none_match = to_view(r->headers_in.if_none_match->value);
   }
   request.prefers_html = accepts_html(r);
   return request;
@@ -280,18 +284,32 @@ ngx_int_t Exchange::send() {
   if (rc == NGX_ERROR || rc > NGX_OK || r_->header_only != 0) {
     return rc;
   }
-  auto* buf = static_cast<ngx_buf_t*>(ngx_calloc_buf(r_->pool));
-  if (buf == nullptr) {
-    return NGX_ERROR;
+  // The texts live in this object, as long as the request's pool.
+  std::array<ngx_chain_t, 3> chain{};
+  ngx_chain_t* first = nullptr;
+  ngx_chain_t** next = &first;
+  std::size_t links = 0;
+  for (std::string* text : {&response_.body, &response_.opaque, &response_.tail}) {
+    const bool needed = !text->empty() || text == &response_.body;  // an empty body is still its end
+    if (!needed) {
+      continue;
+    }
+    auto* buf = static_cast<ngx_buf_t*>(ngx_calloc_buf(r_->pool));
+    if (buf == nullptr) {
+      return NGX_ERROR;
+    }
+    buf->pos = reinterpret_cast<u_char*>(text->data());
+    buf->last = buf->pos + text->size();
+    buf->memory = text->empty() ? 0 : 1;
+    chain[links].buf = buf;
+    *next = &chain[links];
+    next = &chain[links].next;
+    ++links;
   }
-  // The text lives in this object, as long as the request's pool.
-  buf->pos = reinterpret_cast<u_char*>(response_.body.data());
-  buf->last = buf->pos + response_.body.size();
-  buf->memory = 1;
-  buf->last_buf = r_ == r_->main ? 1 : 0;
-  buf->last_in_chain = 1;
-  ngx_chain_t out{buf, nullptr};
-  return ngx_http_output_filter(r_, &out);
+  ngx_buf_t* last = chain[links - 1].buf;
+  last->last_buf = r_ == r_->main ? 1 : 0;
+  last->last_in_chain = 1;
+  return ngx_http_output_filter(r_, first);
 }
 
 }  // namespace wallet_sync

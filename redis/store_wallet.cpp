@@ -53,6 +53,23 @@ Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
   co_return view;
 }
 
+Task<Result<WalletVersion>> RedisStore::get_wallet_version(Token token, UnixTime now) {
+  const AccountId id = token.account();
+  Commands commands;
+  commands.reserve(2);
+  commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
+  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
+  auto replies = co_await ask(std::move(commands));
+  if (!replies) {
+    co_return replies.error();
+  }
+  const auto sequence = read_sequence((*replies)[0]);
+  if (!sequence) {
+    co_return changes_.failed(StoreError::internal);
+  }
+  co_return WalletVersion{token_state((*replies)[1], now), *sequence};
+}
+
 // Stores the next version of a wallet. WATCH covers the wallet and the tokens: neither another write nor a
 // password change slips in between.
 Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, UnixTime now) {

@@ -3,6 +3,7 @@
 #include <unistr.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,12 +35,12 @@ int base64_value(char c) {
 
 std::string to_hex(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(bytes.size() * 2);
+  std::string hex(bytes.size() * 2, '\0');
+  char* out = hex.data();
   for (const char byte : bytes) {
     const auto value = static_cast<unsigned char>(byte);
-    hex.push_back(kDigits[value >> 4]);
-    hex.push_back(kDigits[value & 15]);
+    *out++ = kDigits[value >> 4];
+    *out++ = kDigits[value & 15];
   }
   return hex;
 }
@@ -61,9 +62,21 @@ bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return hex_value(c) >= 0; });
 }
 
+// Without a branch for each character: it is asked of every token.
 bool is_lower_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return hex_value(c) >= 0 && (c < 'A' || c > 'F'); });
+  static constexpr auto kOther = [] {
+    std::array<unsigned char, 256> other{};
+    other.fill(1);
+    for (const char digit : std::string_view("0123456789abcdef")) {
+      other[static_cast<unsigned char>(digit)] = 0;
+    }
+    return other;
+  }();
+  unsigned found = 0;
+  for (const char c : text) {
+    found |= kOther[static_cast<unsigned char>(c)];
+  }
+  return found == 0;
 }
 
 std::optional<std::string> from_base64(std::string_view text) {

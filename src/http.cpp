@@ -1,5 +1,7 @@
 #include "http.hpp"
 
+#include <algorithm>
+
 #include "json.hpp"
 
 namespace wallet_sync {
@@ -22,6 +24,23 @@ std::string_view reason_phrase(int status) {
 }
 
 }  // namespace
+
+bool names_version(std::string_view if_none_match, std::uint32_t version) {
+  const std::string tag = '"' + std::to_string(version) + '"';
+  while (!if_none_match.empty()) {
+    std::string_view item = if_none_match.substr(0, if_none_match.find(','));
+    if_none_match.remove_prefix(std::min(item.size() + 1, if_none_match.size()));
+    item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
+    item = item.substr(0, item.find_last_not_of(" \t") + 1);
+    if (item.starts_with("W/")) {
+      item.remove_prefix(2);
+    }
+    if (item == tag || item == "*") {
+      return true;
+    }
+  }
+  return false;
+}
 
 Response error_response(int status, std::string_view detail) {
   std::string text(reason_phrase(status));

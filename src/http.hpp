@@ -30,6 +30,7 @@ struct Request {
   std::string_view query;  // as sent
   std::string_view body;
   std::string_view authorization;  // value of the header, empty if there is none
+  std::string_view if_none_match;  // the same
   bool prefers_html = false;       // Accept names text/html
   UpgradeHeaders upgrade;          // filled in for the endpoint that upgrades
 };
@@ -38,17 +39,25 @@ enum class ContentType { json, text, html };
 
 struct Response {
   int status = 200;
+  // The body is these three, one after the other. `opaque` is a stored text that is sent as it is, never copied.
   std::string body;
+  std::string opaque;
+  std::string tail;
   ContentType content_type = ContentType::json;
   std::string_view allow;                // value of Allow; static text, empty for none
   std::uint32_t retry_after = 0;         // seconds, 0 for none
-  std::optional<std::uint32_t> version;  // sequence of the wallet in the body: the ETag
+  std::optional<std::uint32_t> version;  // sequence of the wallet that is asked for: the ETag
   bool upgrade_required = false;         // say which websocket version is spoken
+
+  std::size_t size() const { return body.size() + opaque.size() + tail.size(); }
 
   // With status 101: the connection becomes this websocket.
   std::string websocket_accept;
   std::shared_ptr<PendingSocket> socket;
 };
+
+// Whether the value of If-None-Match names the version (RFC 9110 section 13.1.2, weak comparison).
+bool names_version(std::string_view if_none_match, std::uint32_t version);
 
 // {"error":"<reason phrase>"} or {"error":"<reason phrase>: <detail>"}.
 Response error_response(int status, std::string_view detail = {});

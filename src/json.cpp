@@ -234,6 +234,27 @@ void write_string(void* gen, std::string_view text) {
 
 }  // namespace
 
+// In blocks without a branch, which the compiler turns into vector instructions.
+bool is_plain(std::string_view text) {
+  constexpr std::size_t kBlock = 64;
+  const auto special = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return static_cast<unsigned char>(static_cast<unsigned>(byte < 0x20) | static_cast<unsigned>(byte == '"') |
+                                      static_cast<unsigned>(byte == '\\'));
+  };
+  while (text.size() >= kBlock) {
+    unsigned char found = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      found |= special(text[i]);
+    }
+    if (found != 0) {
+      return false;
+    }
+    text.remove_prefix(kBlock);
+  }
+  return std::none_of(text.begin(), text.end(), [&](char c) { return special(c) != 0; });
+}
+
 JsonWriter::JsonWriter() : gen_(yajl_gen_alloc(&allocator)) {
   yajl_gen_config(generator(gen_), yajl_gen_print_callback, append, &out_);
   yajl_gen_map_open(generator(gen_));
@@ -259,6 +280,14 @@ JsonWriter& JsonWriter::boolean(std::string_view name, bool value) {
   write_string(gen_, name);
   yajl_gen_bool(generator(gen_), value);
   return *this;
+}
+
+std::string json_text(std::string_view text) {
+  JsonWriter writer;
+  std::string object = writer.text("", text).finish();  // {"":"…"}
+  object.pop_back();
+  object.erase(0, std::string_view(R"({"":)").size());
+  return object;
 }
 
 std::string JsonWriter::finish() {

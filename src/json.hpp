@@ -54,6 +54,12 @@ struct ParsedObject {
 // ASCII case; of equal names the last counts. Values of unknown fields are checked for syntax only.
 ParsedObject parse_object(std::string_view body, std::span<const FieldSpec> specs);
 
+// Whether the text stands between quotes as it is: it has no quote, no backslash and no control character.
+bool is_plain(std::string_view text);
+
+// The text with its quotes, and escapes where they are needed. REQUIRES: valid UTF-8.
+std::string json_text(std::string_view text);
+
 // Writes one flat object: JsonWriter().text("a", "x").number("n", 1).finish() is {"a":"x","n":1}.
 // REQUIRES: texts are valid UTF-8 (all stored texts came in through parse_object).
 class JsonWriter {

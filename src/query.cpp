@@ -10,6 +10,9 @@ namespace {
 
 // nullopt for a '%' that two hexadecimal digits do not follow.
 std::optional<std::string> unescape(std::string_view text) {
+  if (text.find('+') == std::string_view::npos && text.find('%') == std::string_view::npos) {
+    return std::string(text);
+  }
   std::string plain;
   plain.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {

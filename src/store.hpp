@@ -65,6 +65,11 @@ struct WalletView {
   std::optional<Wallet> wallet;
 };
 
+struct WalletVersion {
+  TokenState token = TokenState::unknown;
+  Sequence sequence = 0;  // 0: there is no wallet
+};
+
 enum class PutOutcome { stored, unknown_token, wrong_scope, conflict };
 
 struct NewToken {
@@ -116,6 +121,7 @@ class Store {
                                                       UnixTime now) = 0;
 
   virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
+  virtual Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) = 0;
   virtual Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) = 0;
 
   // Of a websocket that wants to open, and of those that are open after events may have been missed: one for

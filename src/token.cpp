@@ -4,8 +4,10 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 
 #include "encoding.hpp"
 
@@ -15,20 +17,33 @@ namespace {
 constexpr std::size_t kAccountBytes = 12;
 constexpr std::size_t kRandomBytes = 20;
 
-std::string sha256(std::string_view bytes) {
-  std::string digest(32, '\0');
-  auto* const out = reinterpret_cast<unsigned char*>(digest.data());
-  // EVP_sha256() would look the algorithm up for each digest.
+using Digest = std::array<unsigned char, 32>;
+
+std::string_view bytes_of(const Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+// One context for all digests of a thread: a new one, and its search for the algorithm, costs more than a
+// token's digest. It fails for want of memory only, which ends the process elsewhere too.
+Digest sha256(std::string_view bytes) {
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
   static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  // Fails for want of memory only, which ends the process elsewhere too.
-  if (EVP_Digest(bytes.data(), bytes.size(), out, nullptr, kSha256, nullptr) != 1) std::abort();
+  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+  Digest digest{};
+  if (EVP_DigestInit_ex2(context.get(), kSha256, nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
+    std::abort();
+  }
   return digest;
 }
 
 }  // namespace
 
 AccountId AccountId::of(const Email& email) {
-  return AccountId(to_hex(std::string_view(sha256(email.normalized())).substr(0, kAccountBytes)));
+  return AccountId(to_hex(bytes_of(sha256(email.normalized())).substr(0, kAccountBytes)));
 }
 
 std::optional<Token> Token::generate(const AccountId& account) {
@@ -47,6 +62,6 @@ std::optional<Token> Token::parse(std::string_view text) {
 
 std::string Token::digest() const { return sha256_hex(text()); }
 
-std::string sha256_hex(std::string_view text) { return to_hex(sha256(text)); }
+std::string sha256_hex(std::string_view text) { return to_hex(bytes_of(sha256(text))); }
 
 }  // namespace wallet_sync
