@@ -119,7 +119,7 @@ void a_wallet_is_read_field_by_field(void**) {
 
 class BareLoop : public EventLoop {
  public:
-  bool attach(redisAsyncContext*) override { return false; }
+  std::unique_ptr<Stream> connect(const Server&, Stream::User&) override { return nullptr; }
   std::unique_ptr<Timer> new_timer(TimerKind, std::function<void()>) override { return nullptr; }
   std::int64_t now_ms() const override { return 0; }
   int wakes = 0;
