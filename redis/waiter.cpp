@@ -36,6 +36,7 @@ void Deadlines::remove(Waiter& waiter) {
 }
 
 void Deadlines::watch() {
+  late_ = false;
   armed_for_ms_ = waiters_.front().deadline_ms_;
   timer_->arm(std::max<std::int64_t>(armed_for_ms_ - loop_.now_ms(), 1));
 }
@@ -47,7 +48,6 @@ void Deadlines::expire() {
     timer_->arm(kGraceMs);
     return;
   }
-  late_ = false;
   while (!waiters_.empty() && waiters_.front().deadline_ms_ <= now) {
     Waiter& first = waiters_.front();
     static_cast<Hook<Tag>&>(first).unlink();

@@ -44,8 +44,8 @@ class LibeventTimer : public wallet_sync::Timer {
 // A plain stream; connect() to a local address is decided at once or by its first event.
 class LibeventStream : public wallet_sync::Stream, private wallet_sync::Posted {
  public:
-  LibeventStream(wallet_sync::EventLoop& loop, event_base* base, const wallet_sync::Server& server, User& user,
-                 std::size_t& open)
+  LibeventStream(wallet_sync::EventLoop& loop, event_base* base, const wallet_sync::Server& server,
+                 User& user, std::size_t& open)
       : Posted(loop), user_(user), open_(open) {
     ++open_;
     const bool local = !server.unix_path.empty();

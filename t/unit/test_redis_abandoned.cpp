@@ -50,7 +50,7 @@ void abandon_everywhere(std::function<Task<Result<T>>(RedisStore&)> operation) {
             task.reset();
           }
           loop.before_posted = nullptr;
-          assert_int_equal(store.pool().leased(), 0);
+          assert_int_equal(store.changes().waiting(), 0);
           // The store is as good as new.
           const Token token = issue_token(*redis, account_id("next@example.com"));
           (*redis)("DEL", kKeys.wallet(account_id("next@example.com")));
@@ -111,13 +111,13 @@ void a_failure_count_may_be_abandoned_anywhere(void**) {
       [](RedisStore& store) { return store.count_failed_login(account_id(), 900); });
 }
 
-// One waits in the queue of the pool, one for the answer to EXEC, when all are dropped at once.
-void a_crowd_in_front_of_a_small_pool_may_be_abandoned(void**) {
+// Some wait in the queue, some for the answer to EXEC, when all are dropped at once.
+void a_crowd_in_front_of_one_lane_may_be_abandoned(void**) {
   for (int turns = 0; turns < 25; ++turns) {
     LibeventLoop loop;
     TestMonitor monitor;
     Server server = redis->server();
-    server.pool = 2;
+    server.lanes = 1;
     RedisStore store(loop, server, monitor);
     const Token token = issue_token(*redis, account_id());
     {
@@ -133,7 +133,7 @@ void a_crowd_in_front_of_a_small_pool_may_be_abandoned(void**) {
         crowd.erase(crowd.begin());
       }
     }
-    assert_int_equal(store.pool().leased(), 0);
+    assert_int_equal(store.changes().waiting(), 0);
     const auto next = finish(loop, store.get_wallet(token, kNow));
     assert_true(next && next->token == TokenState::valid);
   }
@@ -184,7 +184,7 @@ void a_loss_and_an_abandoned_coroutine_do_not_get_in_each_others_way(void**) {
     assert_true(
         loop.run_until([&] { return dropped && crowd[1]->done() && crowd[2]->done() && crowd[4]->done(); }));
     loop.before_posted = nullptr;
-    assert_int_equal(store.pool().leased(), 0);
+    assert_int_equal(store.changes().waiting(), 0);
   }
 }
 
@@ -211,7 +211,7 @@ int main() {
       cmocka_unit_test_setup(a_refused_signup_may_be_abandoned_anywhere, flush),
       cmocka_unit_test_setup(a_password_change_may_be_abandoned_anywhere, flush),
       cmocka_unit_test_setup(a_failure_count_may_be_abandoned_anywhere, flush),
-      cmocka_unit_test_setup(a_crowd_in_front_of_a_small_pool_may_be_abandoned, flush),
+      cmocka_unit_test_setup(a_crowd_in_front_of_one_lane_may_be_abandoned, flush),
       cmocka_unit_test_setup(a_store_may_be_destroyed_as_soon_as_its_coroutines_are, flush),
       cmocka_unit_test_setup(a_loss_and_an_abandoned_coroutine_do_not_get_in_each_others_way, flush),
   };

@@ -1,10 +1,5 @@
-// What the store writes into Redis and how it reads it back; and the queue of what is posted. No server
-// needed.
-#include <functional>
-#include <memory>
-
+// What the store writes into Redis and how it reads it back. No server needed.
 #include "command.hpp"
-#include "event_loop.hpp"
 #include "keyspace.hpp"
 #include "records.hpp"
 
@@ -117,94 +112,6 @@ void a_wallet_is_read_field_by_field(void**) {
   assert_false(read_wallet(array({text("7"), text("mac")}), wallet));
 }
 
-class BareLoop : public EventLoop {
- public:
-  bool attach(redisAsyncContext*) override { return false; }
-  std::unique_ptr<Timer> new_timer(TimerKind, std::function<void()>) override { return nullptr; }
-  std::int64_t now_ms() const override { return 0; }
-  int wakes = 0;
-
- private:
-  void wake() override { ++wakes; }
-};
-
-struct Note : Posted {
-  Note(EventLoop& loop, std::function<void()> action) : Posted(loop), action_(std::move(action)) {}
-  void run() override { action_(); }
-  std::function<void()> action_;
-};
-
-void what_is_posted_runs_once_and_in_order(void**) {
-  BareLoop loop;
-  std::string order;
-  Note a(loop, [&] { order += "a"; });
-  Note b(loop, [&] { order += "b"; });
-  b.post();
-  a.post();
-  b.post();
-  assert_int_equal(loop.wakes, 1);
-  loop.run_posted();
-  loop.run_posted();
-  assert_text(order, "ba");
-}
-
-void what_is_posted_meanwhile_runs_in_the_same_turn(void**) {
-  BareLoop loop;
-  std::string order;
-  Note b(loop, [&] { order += "b"; });
-  int times = 0;
-  std::function<void()> again;
-  Note a(loop, [&] { again(); });
-  again = [&] {
-    order += "a";
-    if (++times < 3) a.post();
-    b.post();
-  };
-  a.post();
-  loop.run_posted();
-  assert_text(order, "aabab");
-  assert_int_equal(times, 3);
-  assert_false(a.is_posted() || b.is_posted());
-}
-
-void destroying_something_posted_takes_it_back(void**) {
-  BareLoop loop;
-  std::string order;
-  auto first = std::make_unique<Note>(loop, [&] { order += "1"; });
-  auto middle = std::make_unique<Note>(loop, [&] { order += "2"; });
-  auto last = std::make_unique<Note>(loop, [&] { order += "3"; });
-  Note keeper(loop, [&] { order += "k"; });
-  for (Note* note : {first.get(), middle.get(), &keeper, last.get()}) {
-    note->post();
-  }
-  middle.reset();
-  first.reset();
-  last.reset();
-  loop.run_posted();
-  assert_text(order, "k");
-  keeper.post();
-  loop.run_posted();
-  assert_text(order, "kk");
-}
-
-void what_runs_may_destroy_itself_and_its_neighbour(void**) {
-  BareLoop loop;
-  std::string order;
-  std::unique_ptr<Note> first, second;
-  Note third(loop, [&] { order += "3"; });
-  second = std::make_unique<Note>(loop, [&] { order += "2"; });
-  first = std::make_unique<Note>(loop, [&] {
-    order += "1";
-    second.reset();
-    first.reset();
-  });
-  first->post();
-  second->post();
-  third.post();
-  loop.run_posted();
-  assert_text(order, "13");
-}
-
 }  // namespace
 
 int main() {
@@ -221,10 +128,6 @@ int main() {
       cmocka_unit_test(a_sequence_is_read_up_to_its_greatest_value),
       cmocka_unit_test(what_is_no_sequence_is_not_read_as_one),
       cmocka_unit_test(a_wallet_is_read_field_by_field),
-      cmocka_unit_test(what_is_posted_runs_once_and_in_order),
-      cmocka_unit_test(what_is_posted_meanwhile_runs_in_the_same_turn),
-      cmocka_unit_test(destroying_something_posted_takes_it_back),
-      cmocka_unit_test(what_runs_may_destroy_itself_and_its_neighbour),
   };
   return cmocka_run_group_tests_name("redis records", tests, nullptr, nullptr);
 }

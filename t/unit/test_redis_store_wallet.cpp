@@ -174,7 +174,7 @@ void of_several_writers_exactly_one_wins_each_sequence(void**) {
   std::vector<Token> tokens;
   for (std::size_t i = 0; i < kWorkers; ++i) {
     Server server = redis->server();
-    server.pool = 3;
+    server.lanes = 3;
     stores.push_back(std::make_unique<RedisStore>(loop, server, monitor));
     tokens.push_back(issue_token(*redis, account_id(), "*", kNow + kDay, std::to_string(i)));
   }
@@ -315,10 +315,10 @@ void an_acknowledged_wallet_survives_a_crash(void**) {
   const Token token = issue_token(mortal, account_id());
   assert_true(put(worker, token, a_wallet(1)) == PutOutcome::stored);
   mortal.kill();
-  assert_true(worker.loop.run_until([&] { return worker.store.link().known_down(); }));
+  assert_true(worker.loop.run_until([&] { return worker.store.links().known_down(); }));
   assert_true(worker.run(worker.store.get_wallet(token, kNow)).error() == StoreError::unavailable);
   mortal.restart();
-  assert_true(worker.loop.run_until([&] { return !worker.store.link().known_down(); }));
+  assert_true(worker.loop.run_until([&] { return !worker.store.links().known_down(); }));
   assert_true(get(worker, token).wallet == a_wallet(1));
   assert_true(put(worker, token, a_wallet(2)) == PutOutcome::stored);
 }
