@@ -20,9 +20,9 @@ our_files() {
 lint_format() {
     local file badly=()
     while read -r file; do
-        clang-format --dry-run -Werror "$file" 2>/dev/null || badly+=("${file#"$root"/}")
+        clang-format-14 --dry-run -Werror "$file" 2>/dev/null || badly+=("${file#"$root"/}")
     done < <(our_files "${layers[@]}" t/support t/bench -- '*.cpp' '*.hpp') # the C file is in nginx's own style
-    ((${#badly[@]} == 0)) || { echo "mend it with: clang-format -i ${badly[*]}" && return 1; }
+    ((${#badly[@]} == 0)) || { echo "mend it with: clang-format-14 -i ${badly[*]}" && return 1; }
 }
 
 # src <- redis <- ngx_module: a layer may include only what stands to its left.
@@ -60,7 +60,8 @@ lint_shell() {
 
 lint_programs() {
     "$python" "$root/t/lib/programs.py" "$root" \
-        "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
+        "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}" \
+        "${packages_to_lint[@]}"
 }
 
 # clang-tidy takes seconds a file, so a file found clean is not looked at again until it, a header, the checks or
