@@ -29,7 +29,7 @@ def test_over_tcp(make_server):
 
 
 def test_by_host_name(make_server):
-    server = make_server()
+    server = make_server(redis_conf=["bind 127.0.0.1 -::1"])  # either may be the first address of localhost
     server.nginx.http = server.nginx.http.replace(server.redis.unix_address, f"localhost:{server.redis.port}")
     assert_works(server.start().api)
 

@@ -10,6 +10,7 @@ import pytest
 from support import raw
 from support.api import Api1
 from support.crowd import Background
+from support.heap import Heap
 from support.mail import Certificate
 from support.ports import free_port
 from support.server import Server
@@ -45,11 +46,6 @@ def narrow(port, token):
     return socket
 
 
-def resident(pid):
-    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * 4096
-
-
 def flood(socket):
     """Pings without reading a pong until the server takes no more; how many bytes it took."""
     socket._socket.settimeout(2)
@@ -62,21 +58,24 @@ def flood(socket):
     return sent
 
 
-def test_who_does_not_read_is_told_the_newest_at_last_or_dropped_after_ten_seconds(make_server):
+def test_who_does_not_read_is_told_the_newest_at_last_or_dropped_after_ten_seconds(make_server, tmp_path):
+    heap = None if ASAN else Heap(tmp_path / "heap")
     server = make_server(listen="sndbuf=4k rcvbuf=4k", server=METRICS, workers=1, redis_conf=["appendfsync no"],
-                         http="wallet_sync_drain_time 0; keepalive_requests 1000000;").start()
-    (worker,) = server.nginx.worker_pids()
+                         http="wallet_sync_drain_time 0; keepalive_requests 1000000;",
+                         environment=heap and heap.environment).start()
+    workers = server.nginx.worker_pids()
     token = plant_token(server.redis)
     late, never, pinging = [narrow(server.port, token) for _ in range(3)]
     reader = Device(server.port, token)
     bystander = Device(server.port, plant_token(server.redis))
     writer = Writer(server, token)
-    began, before = time.monotonic(), resident(worker)
+    before = heap.allocated(workers) if heap else 0
+    began = time.monotonic()
     flooding = Background(lambda: flood(pinging))
     writer.write(WRITES)
     assert flooding.wait() < 1 << 28, "the server stops to read from who does not read"
-    if not ASAN:  # its quarantine keeps what is freed
-        assert resident(worker) - before < 4 << 20, "what waits for slow readers is little"
+    if heap:
+        assert heap.allocated(workers) - before < 256 << 10, "what waits for slow readers is little"
     reader.wait_told(WRITES)
     assert reader.told == sorted(set(reader.told)), "the others are told as ever"
     assert len(reader.told) > WRITES // 2

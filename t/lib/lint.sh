@@ -1,21 +1,28 @@
 # The checks that need no running server. Sourced by ./test, which calls the functions; each prints what is
-# wrong and fails, or prints nothing. Uses test's variables root and build.
+# wrong and fails, or prints nothing. Uses test's variables root, build and python.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
+layers=(src redis ngx_module t/unit)
+
+# our_files DIRECTORY... -- PATTERN...
 our_files() {
-    local pattern
+    local pattern directories=()
+    while [[ $1 != -- ]]; do
+        directories+=("$root/$1") && shift
+    done
+    shift
     for pattern in "$@"; do
-        find "$root/src" "$root/redis" "$root/ngx_module" "$root/t/unit" -name "$pattern" -type f
+        find "${directories[@]}" -name "$pattern" -type f
     done | sort
 }
 
 lint_format() {
     local file badly=()
     while read -r file; do
-        clang-format --dry-run -Werror "$file" 2>/dev/null || badly+=("${file#"$root"/}")
-    done < <(our_files '*.cpp' '*.hpp') # the C file is in nginx's own style
-    ((${#badly[@]} == 0)) || { echo "mend it with: clang-format -i ${badly[*]}" && return 1; }
+        clang-format-14 --dry-run -Werror "$file" 2>/dev/null || badly+=("${file#"$root"/}")
+    done < <(our_files "${layers[@]}" t/support t/bench -- '*.cpp' '*.hpp') # the C file is in nginx's own style
+    ((${#badly[@]} == 0)) || { echo "mend it with: clang-format-14 -i ${badly[*]}" && return 1; }
 }
 
 # src <- redis <- ngx_module: a layer may include only what stands to its left.
@@ -51,15 +58,21 @@ lint_shell() {
     (cd "$root" && shellcheck "${scripts[@]}")
 }
 
+lint_programs() {
+    "$python" "$root/t/lib/programs.py" "$root" \
+        "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}" \
+        "${packages_to_lint[@]}"
+}
+
 # clang-tidy takes seconds a file, so a file found clean is not looked at again until it, a header, the checks or
 # the flags change.
 lint_tidy() {
     local database=$build/unit headers file shared
-    mapfile -t shared < <(our_files '*.hpp' '*.h')
+    mapfile -t shared < <(our_files "${layers[@]}" -- '*.hpp' '*.h')
     headers=$(fingerprint "$root/.clang-tidy" "$root/t/unit/.clang-tidy" "$root/CMakeLists.txt" \
         "$root/t/unit/CMakeLists.txt" "${shared[@]}")
     mkdir -p "$build/tidy"
-    our_files '*.cpp' | while read -r file; do
+    our_files "${layers[@]}" -- '*.cpp' | while read -r file; do
         printf '%s\0%s\0' "$file" "$build/tidy/$(fingerprint "$file" "$file " "$headers")"
     done | xargs -0 -r -n 2 -P "$(nproc)" "$root/t/lib/tidy_file.sh" "$database" >"$build/tidy.log" || {
         # What is wrong in a header is found once for each file that includes it.

@@ -6,8 +6,11 @@
 packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev libyajl-dev libwslay-dev
     "libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev" libssl-dev libunistring-dev)
 packages_to_run=(redis-tools curl)
-packages_to_test=(redis-server libcmocka-dev libevent-dev clang-format clang-tidy shellcheck dpkg-dev
-    libpcre2-dev zlib1g-dev python3 python3-pytest python3-aiosmtpd python3-websockets)
+packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-dev libpcre2-dev
+    zlib1g-dev openssl prometheus python3 python3-pytest python3-aiosmtpd python3-websockets)
+
+# Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
+packages_to_lint=(clang-format-14 clang-tidy-14)
 
 missing_packages() {
     local alternatives name
@@ -41,6 +44,14 @@ install_packages() {
         tail -n 15 "$log" >&2
         die "apt-get could not install ${missing[*]}; all of its output is in $log"
     }
+}
+
+# Those of the packages that this Debian has, as far as it knows without asking the network.
+known_packages() {
+    local name
+    for name in "$@"; do
+        if apt-cache show "$name" >/dev/null 2>&1; then echo "$name"; fi
+    done
 }
 
 # Debian starts a server as soon as it is installed, unless policy-rc.d forbids it. We start our own, so we

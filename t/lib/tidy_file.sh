@@ -3,7 +3,7 @@
 set -euo pipefail
 
 [[ ! -e $3 ]] || exit 0
-if ! words=$(clang-tidy --quiet -p "$1" "$2" 2>/dev/null); then
+if ! words=$(clang-tidy-14 --quiet -p "$1" "$2" 2>/dev/null); then
     printf '%s\n' "$words"
     exit 1
 fi

@@ -23,15 +23,17 @@ FORBIDDEN = [
 class Nginx:
     """Master and workers in the foreground, everything in one directory.
 
-    http, server and location are further directives for these blocks; location replaces `wallet_sync;`.
+    http, server and location are further directives for these blocks; location replaces `wallet_sync;`. environment:
+    variables that nginx is started with besides ours.
     """
 
     def __init__(self, directory, http="", server="", location="wallet_sync;", main="", workers=2,
-                 listen="", worker_connections=512):
+                 listen="", worker_connections=512, environment=None):
         self.directory = directory
         self.port = free_port()
         self.http, self.server, self.location, self.main = http, server, location, main
         self.workers, self.listen, self.worker_connections = workers, listen, worker_connections
+        self.environment = environment or {}
         self.expected = []
         self._process = None
         os.makedirs(os.path.join(directory, "logs"), exist_ok=True)
@@ -90,7 +92,7 @@ http {{
         return [settings.NGINX, "-p", self.directory, "-c", self.path("nginx.conf"), "-e", self.error_log, *extra]
 
     def _environment(self):
-        environment = dict(os.environ)
+        environment = {**os.environ, **self.environment}
         environment.setdefault("LSAN_OPTIONS", f"print_suppressions=0:suppressions={SUPPRESSIONS}")
         reports = self.path("logs/sanitizer")
         environment.setdefault("ASAN_OPTIONS", f"detect_leaks=1:fast_unwind_on_malloc=0:log_path={reports}")
