@@ -19,9 +19,9 @@ inline constexpr std::size_t kDefaultMaxBody = 100'000;  // PROTOCOL, common che
 
 // http {}: what exists once in a worker. Lives in the cycle's pool.
 struct MainConf {
-  std::vector<Server> servers;             // each different wallet_sync_redis that is used
+  std::vector<Server> servers;                   // each different wallet_sync_redis that is used
   std::vector<std::unique_ptr<TlsContext>> tls;  // each different way of TLS among them
-  ngx_shm_zone_t* metrics_zone = nullptr;  // null: nothing counts or shows
+  ngx_shm_zone_t* metrics_zone = nullptr;        // null: nothing counts or shows
 
   ngx_thread_pool_t* kdf_pool = nullptr;
   ngx_uint_t kdf_max_tasks = 0;  // running and waiting; 0: as many as a pool of the user's takes

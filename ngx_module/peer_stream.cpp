@@ -178,7 +178,9 @@ void PeerStream::start_handshake() {
   }
   const ngx_int_t rc = ngx_ssl_handshake(connection_);
   if (rc == NGX_AGAIN) {
-    connection_->ssl->handler = [](ngx_connection_t* c) { static_cast<PeerStream*>(c->data)->end_handshake(); };
+    connection_->ssl->handler = [](ngx_connection_t* c) {
+      static_cast<PeerStream*>(c->data)->end_handshake();
+    };
     return;
   }
   end_handshake();

@@ -39,7 +39,7 @@ class PeerStream final : public Stream, private Posted {
   void end_handshake();
 #endif
 
-  ngx_log_t log_{};  // the connection's
+  ngx_log_t log_{};     // the connection's
   std::string logged_;  // what nginx last wrote there
   Stream::User& user_;
   const TlsContext* tls_;

@@ -1,5 +1,5 @@
-// wallet_sync_redis: where Redis is and how it is spoken to. A wrong parameter ends the start with a line that
-// says what to write instead.
+// wallet_sync_redis: where Redis is and how it is spoken to. A wrong parameter ends the start with a line
+// that says what to write instead.
 #include <array>
 #include <string>
 #include <string_view>
@@ -60,10 +60,9 @@ const char* read_tls_parameter(std::string_view word, TlsParameters& parameters,
     parameters.on = value == "on";
     return value == "on" || value == "off" ? nullptr : "tls=on or tls=off";
   }
-  for (const auto& [name, member] : {std::pair{"tls_ca_file", &Tls::ca_file},
-                                     std::pair{"tls_certificate", &Tls::certificate},
-                                     std::pair{"tls_certificate_key", &Tls::certificate_key},
-                                     std::pair{"tls_name", &Tls::name}}) {
+  for (const auto& [name, member] :
+       {std::pair{"tls_ca_file", &Tls::ca_file}, std::pair{"tls_certificate", &Tls::certificate},
+        std::pair{"tls_certificate_key", &Tls::certificate_key}, std::pair{"tls_name", &Tls::name}}) {
     if (named(word, name, value)) {
       parameters.tls.*member = value;
       parameters.given = true;
@@ -170,4 +169,3 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   redis = std::move(server);
   return NGX_CONF_OK;
 }
-

@@ -68,9 +68,10 @@ std::string refuse_certificate(ngx_connection_t* connection, const Tls& settings
   // Not nginx' own check, which knows no addresses.
   X509* certificate = SSL_get_peer_certificate(connection->ssl->connection);
   const std::string& name = settings.name;
-  const bool matches = certificate != nullptr &&
-                       (is_ip_address(name) ? X509_check_ip_asc(certificate, name.c_str(), 0)
-                                            : X509_check_host(certificate, name.data(), name.size(), 0, nullptr)) == 1;
+  const bool matches =
+      certificate != nullptr &&
+      (is_ip_address(name) ? X509_check_ip_asc(certificate, name.c_str(), 0)
+                           : X509_check_host(certificate, name.data(), name.size(), 0, nullptr)) == 1;
   X509_free(certificate);
   if (!matches) {
     return "its certificate is not for \"" + settings.name + "\"";

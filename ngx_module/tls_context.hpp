@@ -1,5 +1,5 @@
-// What nginx needs to speak TLS to Redis, made when the configuration is read: the certificates are read once,
-// as root. Lives in the cycle's pool.
+// What nginx needs to speak TLS to Redis, made when the configuration is read: the certificates are read
+// once, as root. Lives in the cycle's pool.
 #pragma once
 
 #include "ngx.hpp"

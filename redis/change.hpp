@@ -1,5 +1,5 @@
-// A change of one account: WATCH → read → decide → MULTI … EXEC. It is described, not driven: what to look at,
-// and a function from what was seen to a decision. Lanes carry it out, many changes in one transaction.
+// A change of one account: WATCH → read → decide → MULTI … EXEC. It is described, not driven: what to look
+// at, and a function from what was seen to a decision. Lanes carry it out, many changes in one transaction.
 //
 //   EXEC says      it means                                     then
 //   array          all of it ran                                the decided outcome
@@ -28,7 +28,8 @@ namespace wallet_sync {
 class ChangeQueue;
 struct BatchMember;
 
-// What a change has to know before it decides. The keys are watched before they are read; all are of one account.
+// What a change has to know before it decides. The keys are watched before they are read; all are of one
+// account.
 struct Look {
   std::vector<std::string> watch;
   Commands reads;  // HGET, HMGET, HGETALL or GET

@@ -47,9 +47,7 @@ ChangeQueue::ChangeQueue(Deadlines& deadlines, Node& node)
 
 ChangeQueue::~ChangeQueue() = default;
 
-std::int64_t ChangeQueue::deadline() const {
-  return deadlines_.now_ms() + node_.server().command_timeout_ms;
-}
+std::int64_t ChangeQueue::deadline() const { return deadlines_.now_ms() + node_.server().command_timeout_ms; }
 
 std::size_t ChangeQueue::in_flight() const {
   std::size_t members = 0;
@@ -98,7 +96,8 @@ void ChangeQueue::enter(Change& change) {
     return;
   }
   // Half of what it may take, so that the last one that is let in still has time to be served.
-  if (waiting_ >= kAlwaysAdmitted && throughput_.expected_ms(waiting_, now) > (change.deadline_ms() - now) / 2) {
+  if (waiting_ >= kAlwaysAdmitted &&
+      throughput_.expected_ms(waiting_, now) > (change.deadline_ms() - now) / 2) {
     change.finish(StoreError::overloaded);
     return;
   }

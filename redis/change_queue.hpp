@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "change.hpp"
-#include "node.hpp"
 #include "monitor.hpp"
+#include "node.hpp"
 #include "throughput.hpp"
 #include "waiter.hpp"
 

@@ -136,9 +136,9 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   bool blocked_ = false;  // the stream takes no more for now
   std::string reason_;
   std::string output_;
-  std::size_t written_ = 0;      // of output_
-  std::deque<Flight> flights_;   // oldest first
-  std::int64_t heard_at_ms_;     // or when the first thing became due after a pause
+  std::size_t written_ = 0;     // of output_
+  std::deque<Flight> flights_;  // oldest first
+  std::int64_t heard_at_ms_;    // or when the first thing became due after a pause
   std::unique_ptr<Timer> silence_;
   std::unique_ptr<Greeting> greeting_;
   ReplyReader reader_;

@@ -15,7 +15,8 @@ void Posted::post() {
   if (posted_) {
     return;
   }
-  const bool announce = !loop_.running_ && loop_.within_turn_.first == nullptr && loop_.end_of_turn_.first == nullptr;
+  const bool announce =
+      !loop_.running_ && loop_.within_turn_.first == nullptr && loop_.end_of_turn_.first == nullptr;
   EventLoop::Queue& queue = loop_.queue(phase_);
   posted_ = true;
   previous_ = queue.last;

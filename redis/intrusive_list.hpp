@@ -1,5 +1,6 @@
-// Doubly linked lists whose nodes are part of the objects they hold: joining and leaving take no memory and no
-// search, and an object that is destroyed leaves by itself. Tag tells the lists apart that one object may be in.
+// Doubly linked lists whose nodes are part of the objects they hold: joining and leaving take no memory and
+// no search, and an object that is destroyed leaves by itself. Tag tells the lists apart that one object may
+// be in.
 #pragma once
 
 #include <utility>

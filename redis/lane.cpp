@@ -23,15 +23,14 @@ const Command& exec() {
 }
 
 const Reply* first_error(std::span<const Reply> replies) {
-  const auto found = std::find_if(replies.begin(), replies.end(), [](const Reply& r) { return r.is_error(); });
+  const auto found =
+      std::find_if(replies.begin(), replies.end(), [](const Reply& r) { return r.is_error(); });
   return found != replies.end() ? &*found : nullptr;
 }
 
 }  // namespace
 
-Lane::Lane(ChangeQueue& queue, Node& node) : Tenant(node), queue_(queue), node_(node) {
-  need();
-}
+Lane::Lane(ChangeQueue& queue, Node& node) : Tenant(node), queue_(queue), node_(node) { need(); }
 
 Lane::~Lane() {
   for (const BatchMember& member : members_) {
@@ -111,7 +110,8 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
     overlay.add(std::move(its_writes));
   }
   if (writes == 0) {
-    connection.tell(Command("UNWATCH"));  // the next batch goes after it, so nobody needs to wait for the answer
+    connection.tell(
+        Command("UNWATCH"));  // the next batch goes after it, so nobody needs to wait for the answer
     end();
     return;
   }
@@ -122,8 +122,7 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
 
 bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> seen, Commands& writes) {
   if (const Reply* error = first_error(seen)) {
-    node_.monitor().warn("Redis at " + node_.server().name() + " refuses to read: " +
-                             loggable(error->text));
+    node_.monitor().warn("Redis at " + node_.server().name() + " refuses to read: " + loggable(error->text));
     node_.doubt(connection, *error);
     refuse(member, StoreError::refused);
     return false;
@@ -143,8 +142,8 @@ bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> 
 void Lane::executed(Connection& connection, const Replies& replies) {
   const Reply& result = replies.back();
   if (replies.front().is_error()) {  // no MULTI: what followed ran by itself
-    node_.monitor().warn("Redis at " + node_.server().name() + " refuses transactions: " +
-                             loggable(replies.front().text));
+    node_.monitor().warn("Redis at " + node_.server().name() +
+                         " refuses transactions: " + loggable(replies.front().text));
     for (BatchMember& member : members_) {
       refuse(member, StoreError::internal);
     }
@@ -176,7 +175,7 @@ void Lane::committed(const Reply& exec) {
     }
     if (error != nullptr) {  // Redis does not roll back: a key of another type stands where ours should
       node_.monitor().warn("Redis at " + node_.server().name() +
-                               " applied a transaction in part: " + loggable(error->text));
+                           " applied a transaction in part: " + loggable(error->text));
       refuse(member, StoreError::internal);
     } else if (member.writes > 0 || member.waits_for_exec) {
       ++answered_;

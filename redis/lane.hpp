@@ -1,11 +1,13 @@
 // A connection for changes. When it is free it takes what waits as one batch, in two trips:
 //
-//   WATCH all keys, all reads      every member decides, in order; members of one account each on what the one
+//   WATCH all keys, all reads      every member decides, in order; members of one account each on what the
+//   one
 //                                  before it leaves behind (see overlay.hpp)
 //   MULTI, all writes, EXEC        not sent if nobody writes
 //
-// A batch of one is the plain transaction. Members decide for themselves and fail by themselves, but what they
-// write runs in one piece, so an EXEC in vain is in vain for all: they are tried again in smaller batches.
+// A batch of one is the plain transaction. Members decide for themselves and fail by themselves, but what
+// they write runs in one piece, so an EXEC in vain is in vain for all: they are tried again in smaller
+// batches.
 #pragma once
 
 #include <cstddef>

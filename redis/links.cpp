@@ -106,8 +106,8 @@ void Links::leave(Read& read) {
   }
 }
 
-// The first that carries little, else the one that carries least; null: all carry as much as they may, or none
-// is ready.
+// The first that carries little, else the one that carries least; null: all carry as much as they may, or
+// none is ready.
 Links::Link* Links::free_link() {
   const auto shared = static_cast<std::size_t>(kSharedBytes / reply_bytes_);
   const auto most =

@@ -23,8 +23,8 @@ class Links;
 // Whether commands may be sent again when their connection is lost before they were answered.
 enum class Repeat { yes, no };
 
-// co_await gives one reply for each command, in order; an error reply is a reply. StoreError::unavailable: not
-// all came by the deadline (then any of them may have run), or Redis is known to be down.
+// co_await gives one reply for each command, in order; an error reply is a reply. StoreError::unavailable:
+// not all came by the deadline (then any of them may have run), or Redis is known to be down.
 class Read final : public Waiter, public Hook<Links>, private Receiver {
  public:
   Read(Links& links, Commands commands, Repeat repeat);

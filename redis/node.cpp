@@ -35,8 +35,7 @@ class Node::RoleCheck final : public Receiver {
   Node& node_;
 };
 
-Node::Tenant::Tenant(Node& node, bool asks)
-    : node_(node), replaced_at_ms_(-kFlappingMs) {
+Node::Tenant::Tenant(Node& node, bool asks) : node_(node), replaced_at_ms_(-kFlappingMs) {
   if (asks) {
     role_check_ = std::make_unique<RoleCheck>(node);
   }

@@ -8,10 +8,10 @@
 //   otherwise                                after a delay that doubles; who waits is told
 //   no tenant has a connection               one tries for all
 //
-// Connections belong to a generation of the address. The first READONLY, MASTERDOWN or LOADING over one of them,
-// or a ROLE that says "slave", ends the generation: behind a virtual address or a proxy the others lead to the
-// same demoted server. What arrives late over a connection of a former generation ends nothing but that
-// connection.
+// Connections belong to a generation of the address. The first READONLY, MASTERDOWN or LOADING over one of
+// them, or a ROLE that says "slave", ends the generation: behind a virtual address or a proxy the others lead
+// to the same demoted server. What arrives late over a connection of a former generation ends nothing but
+// that connection.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,9 @@ class Node final : private Connection::Owner {
     Tenant& operator=(const Tenant&) = delete;
 
     // Null unless it is ready.
-    Connection* connection() const { return connection_ && connection_->ready() ? connection_.get() : nullptr; }
+    Connection* connection() const {
+      return connection_ && connection_->ready() ? connection_.get() : nullptr;
+    }
     // There is none, and the last attempt to make one failed: waiting for it is no use.
     bool known_down() const { return known_down_; }
 

@@ -38,8 +38,8 @@ struct WalletState {
 // The reply to HMGET sequence write. nullopt: not something we wrote.
 std::optional<WalletState> read_wallet_state(const Reply& reply);
 
-// The field `write` names the last few writes, the newest first: a write that lost its reply finds itself there
-// even when other devices have written since.
+// The field `write` names the last few writes, the newest first: a write that lost its reply finds itself
+// there even when other devices have written since.
 bool holds_mark(std::string_view marks, std::string_view write);
 std::string add_mark(std::string_view marks, std::string_view write);
 

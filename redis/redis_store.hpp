@@ -1,13 +1,13 @@
-// The store on Redis. One of it per worker and server; see keyspace.hpp for what is kept, change.hpp for how it
-// is changed.
+// The store on Redis. One of it per worker and server; see keyspace.hpp for what is kept, change.hpp for how
+// it is changed.
 #pragma once
 
 #include "change_queue.hpp"
-#include "node.hpp"
 #include "event_loop.hpp"
 #include "keyspace.hpp"
 #include "links.hpp"
 #include "monitor.hpp"
+#include "node.hpp"
 #include "server.hpp"
 #include "store.hpp"
 #include "waiter.hpp"

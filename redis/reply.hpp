@@ -29,8 +29,8 @@ std::optional<std::int64_t> to_integer(std::string_view text);
 // What may be logged of an error: Redis repeats arguments, ours hold secrets, in some of its sentences.
 std::string loggable(std::string_view error);
 
-// The server cannot do what it is asked at all, or not now, whichever the command: it is no master (any more),
-// or loads its data.
+// The server cannot do what it is asked at all, or not now, whichever the command: it is no master (any
+// more), or loads its data.
 bool says_not_a_master(const Reply& error);
 // A reply to ROLE, from a server that is none. (An ACL may forbid ROLE: an error says nothing.)
 bool is_replica(const Reply& role);

@@ -12,7 +12,8 @@ namespace {
 // More than any command of ours is answered with; a number that only a broken peer would send.
 constexpr std::size_t kMaxElements = 1U << 20;
 
-// hiredis moves what it has not parsed to the front of its buffer after each reply: small bites keep that small.
+// hiredis moves what it has not parsed to the front of its buffer after each reply: small bites keep that
+// small.
 constexpr std::size_t kBite = 8 * 1024;
 // A buffer that is empty and larger than this is given back.
 constexpr std::size_t kKeptBuffer = 512 * 1024;
@@ -77,7 +78,7 @@ Functions our_functions() {
   functions.createArray = make_array;
   functions.createInteger = make_integer;
   functions.createNil = make_nil;
-  functions.freeObject = [](void*) {};  // they are in the root, which is ours
+  functions.freeObject = [](void*) {};                   // they are in the root, which is ours
   if constexpr (requires { functions.createDouble; }) {  // RESP3 has these; Redis speaks RESP2 unless asked
     functions.createDouble = [](const redisReadTask* task, double, char* text, std::size_t size) {
       return make_text(task, text, size);

@@ -27,8 +27,8 @@ class ReplyReader {
   ReplyReader(const ReplyReader&) = delete;
   ReplyReader& operator=(const ReplyReader&) = delete;
 
-  // Takes bytes as they came and passes on every reply that is complete now. False: it is no RESP, or there is
-  // no memory for it; error() says which, and the reader is of no use any more.
+  // Takes bytes as they came and passes on every reply that is complete now. False: it is no RESP, or there
+  // is no memory for it; error() says which, and the reader is of no use any more.
   bool feed(std::string_view bytes, Sink& sink);
   std::string error() const;
 

@@ -129,7 +129,8 @@ Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordCh
       case Verdict::locked: return Decision<ChangeOutcome>{ChangeOutcome::too_many_failures, {}};
       case Verdict::nonsense: return StoreError::internal;
     }
-    if (wanted.wallet && (current->sequence == 0 || wanted.wallet->sequence != std::uint64_t{current->sequence} + 1)) {
+    if (wanted.wallet &&
+        (current->sequence == 0 || wanted.wallet->sequence != std::uint64_t{current->sequence} + 1)) {
       return Decision<ChangeOutcome>{ChangeOutcome::bad_sequence, {}};
     }
     if (!wanted.wallet && current->sequence > 0) {

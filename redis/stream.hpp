@@ -13,9 +13,9 @@ class Stream {
   // All are called from the loop, none from within a call into the stream. They must not destroy the stream.
   class User {
    public:
-    virtual void on_connected() = 0;  // TLS and its verification included
-    virtual void on_readable() = 0;   // there may be something to read, or the end
-    virtual void on_writable() = 0;   // after a write() that did not take all
+    virtual void on_connected() = 0;                 // TLS and its verification included
+    virtual void on_readable() = 0;                  // there may be something to read, or the end
+    virtual void on_writable() = 0;                  // after a write() that did not take all
     virtual void on_failed(std::string reason) = 0;  // it could not be connected; of no use any more
 
    protected:

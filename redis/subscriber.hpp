@@ -13,8 +13,8 @@
 #include <string>
 #include <unordered_map>
 
-#include "node.hpp"
 #include "keyspace.hpp"
+#include "node.hpp"
 #include "store.hpp"
 #include "waiter.hpp"
 
@@ -37,8 +37,8 @@ class Subscriber final : private Node::Tenant {
   ~Subscriber() override;
 
   // One more who wants the account's events. True once Redis has confirmed the subscription: whatever is
-  // published from then on is heard. False: it is not available, or did not confirm within connect_timeout and
-  // command_timeout together; leave() is due all the same.
+  // published from then on is heard. False: it is not available, or did not confirm within connect_timeout
+  // and command_timeout together; leave() is due all the same.
   class Join;
   Join join(const AccountId& account);
   void leave(const AccountId& account);

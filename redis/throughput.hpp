@@ -38,7 +38,9 @@ class Throughput {
   static constexpr std::int64_t kWindowMs = 100;
   static constexpr std::int64_t kShortestMs = 20;
   static constexpr std::int64_t kFreshMs = 1000;
-  bool fresh(std::int64_t now_ms) const { return measured_at_ms_ >= 0 && now_ms - measured_at_ms_ < kFreshMs; }
+  bool fresh(std::int64_t now_ms) const {
+    return measured_at_ms_ >= 0 && now_ms - measured_at_ms_ < kFreshMs;
+  }
 
   double per_ms_ = 0;
   std::size_t done_ = 0;

@@ -1,8 +1,8 @@
 // Waiting: the one way in which coroutines of redis/ wait for something, and give up waiting.
 //
-// A Waiter is awaited once. Whoever has what it waits for calls wake(); its deadline calls on_deadline(), which
-// has to lead to wake() as well. So everything that waits ends, and soon. Destroying a Waiter ends the wait:
-// derived classes leave the queues they are in.
+// A Waiter is awaited once. Whoever has what it waits for calls wake(); its deadline calls on_deadline(),
+// which has to lead to wake() as well. So everything that waits ends, and soon. Destroying a Waiter ends the
+// wait: derived classes leave the queues they are in.
 #pragma once
 
 #include <coroutine>

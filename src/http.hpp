@@ -39,7 +39,8 @@ enum class ContentType { json, text, html };
 
 struct Response {
   int status = 200;
-  // The body is these three, one after the other. `opaque` is a stored text that is sent as it is, never copied.
+  // The body is these three, one after the other. `opaque` is a stored text that is sent as it is, never
+  // copied.
   std::string body;
   std::string opaque;
   std::string tail;

@@ -239,7 +239,8 @@ bool is_plain(std::string_view text) {
   constexpr std::size_t kBlock = 64;
   const auto special = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return static_cast<unsigned char>(static_cast<unsigned>(byte < 0x20) | static_cast<unsigned>(byte == '"') |
+    return static_cast<unsigned char>(static_cast<unsigned>(byte < 0x20) |
+                                      static_cast<unsigned>(byte == '"') |
                                       static_cast<unsigned>(byte == '\\'));
   };
   while (text.size() >= kBlock) {

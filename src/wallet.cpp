@@ -4,17 +4,17 @@
 namespace wallet_sync {
 namespace {
 
-// A reply that carries a wallet. API 1 answers with the whole state and an error, successes and conflicts alike.
-// The wallet is opaque text, of up to 100,000 bytes, and nearly always base64: where it stands between quotes as
-// it is, it is sent from where it lies.
+// A reply that carries a wallet. API 1 answers with the whole state and an error, successes and conflicts
+// alike. The wallet is opaque text, of up to 100,000 bytes, and nearly always base64: where it stands between
+// quotes as it is, it is sent from where it lies.
 Response wallet_response(int status, Api api, Wallet&& wallet, std::string_view error = {}) {
   JsonWriter rest;
   rest.number("sequence", wallet.sequence).text("hmac", wallet.hmac);
   if (api == Api::v1) {
     rest.text("error", error);
   }
-  Response response = json_response(status, api == Api::v1 ? R"({"version":1,"encryptedWallet":)"
-                                                           : R"({"encryptedWallet":)");
+  Response response =
+      json_response(status, api == Api::v1 ? R"({"version":1,"encryptedWallet":)" : R"({"encryptedWallet":)");
   response.tail = rest.finish();
   response.tail.front() = ',';  // one object of the two
   if (is_plain(wallet.encrypted)) {
@@ -115,7 +115,8 @@ Task<Response> post_wallet(const Call& call) {
   }
   switch (*outcome) {
     case PutOutcome::stored:
-      co_return call.api == Api::v1 ? wallet_response(200, call.api, std::move(wallet)) : json_response(200, "{}");
+      co_return call.api == Api::v1 ? wallet_response(200, call.api, std::move(wallet))
+                                    : json_response(200, "{}");
     case PutOutcome::conflict: co_return co_await conflict(call, *token);
     case PutOutcome::wrong_scope: co_return token_failure(TokenState::wrong_scope);
     case PutOutcome::unknown_token: break;
