@@ -110,8 +110,8 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
     overlay.add(std::move(its_writes));
   }
   if (writes == 0) {
-    connection.tell(
-        Command("UNWATCH"));  // the next batch goes after it, so nobody needs to wait for the answer
+    // The next batch goes after it, so nobody needs to wait for the answer.
+    connection.tell(Command("UNWATCH"));
     end();
     return;
   }

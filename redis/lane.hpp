@@ -1,7 +1,6 @@
 // A connection for changes. When it is free it takes what waits as one batch, in two trips:
 //
-//   WATCH all keys, all reads      every member decides, in order; members of one account each on what the
-//   one
+//   WATCH all keys, all reads      every member decides, in order; those of one account each on what the one
 //                                  before it leaves behind (see overlay.hpp)
 //   MULTI, all writes, EXEC        not sent if nobody writes
 //

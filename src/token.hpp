@@ -1,5 +1,5 @@
-// Accounts and tokens (DESIGN "Keyspace"): a token carries its account, so the server knows the keys of a
-// request from the token alone.
+// Accounts and tokens (docs/DESIGN.md, "Keyspace"): a token carries its account, so the server knows the keys
+// of a request from the token alone.
 #pragma once
 
 #include <array>
