@@ -32,7 +32,8 @@ struct BatchMember;
 // account.
 struct Look {
   std::vector<std::string> watch;
-  Commands reads;  // HGET, HMGET, HGETALL or GET
+  Commands reads;          // HGET, HMGET, HGETALL or GET
+  std::size_t weight = 0;  // bytes that it may come to write, about
 };
 
 // The replies to the reads, one each, none of them an error.

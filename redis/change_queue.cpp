@@ -10,6 +10,8 @@ namespace wallet_sync {
 namespace {
 
 constexpr std::size_t kMaxMembers = 64;
+// What is written in one piece has to get through in time over a slow network, too.
+constexpr std::size_t kMaxWeight = 512 * 1024;
 // So many may wait whatever was measured: the measure is of the past.
 constexpr std::size_t kAlwaysAdmitted = 128;
 
@@ -144,9 +146,11 @@ std::vector<BatchMember> ChangeQueue::take() {
   std::vector<BatchMember> members;
   const std::int64_t now = deadlines_.now_ms();
   const auto soonest = now + static_cast<std::int64_t>(trip_ms_);
+  std::size_t weight = 0;
+  const auto full = [&] { return members.size() >= kMaxMembers || weight >= kMaxWeight; };
   std::size_t accounts = 0;
   std::size_t limit = Contention::kMaxAccounts;
-  while (!ready_.empty() && members.size() < kMaxMembers) {
+  while (!ready_.empty() && !full()) {
     WaitingAccount& account = ready_.front();
     limit = std::min(limit, contention_.limit(account.id, now));
     if (accounts == limit || (accounts > 0 && limit <= accounts)) {
@@ -155,13 +159,14 @@ std::vector<BatchMember> ChangeQueue::take() {
     ready_.pop_front();
     account.busy = true;
     const std::size_t before = members.size();
-    while (!account.waiting.empty() && members.size() < kMaxMembers) {
+    while (!account.waiting.empty() && !full()) {
       Change& change = account.waiting.pop_front();
       --waiting_;
       if (change.deadline_ms() <= soonest && !change.maybe_written()) {
         change.finish(StoreError::overloaded);
       } else {
         members.push_back({&change, &account, change.look().reads.size()});
+        weight += change.look().weight;
       }
     }
     if (members.size() == before) {

@@ -199,6 +199,7 @@ bool Connection::on_reply(Reply&& reply) {
 
 void Connection::on_writable() {
   blocked_ = false;
+  heard_at_ms_ = loop_.now_ms();  // a peer that takes what we send, if slowly, is not silent
   flush();
 }
 

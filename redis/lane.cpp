@@ -109,6 +109,10 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
     writes += its_writes.size();
     overlay.add(std::move(its_writes));
   }
+  if (connection.lost()) {  // a reply told that the server is no master: nothing of this has been sent
+    end();
+    return;
+  }
   if (writes == 0) {
     // The next batch goes after it, so nobody needs to wait for the answer.
     connection.tell(Command("UNWATCH"));

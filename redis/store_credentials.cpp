@@ -109,6 +109,7 @@ Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordCh
                                                         UnixTime now) {
   Look look;
   look.watch = {keys_.account(id), keys_.wallet(id), keys_.tokens(id)};
+  look.weight = wanted.wallet ? wanted.wallet->encrypted.size() : 0;
   look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
   look.reads.emplace_back("GET", keys_.failures(id));
   look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");

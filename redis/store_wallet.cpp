@@ -76,6 +76,7 @@ Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, Unix
   const AccountId id = token.account();
   Look look;
   look.watch = {keys_.wallet(id), keys_.tokens(id)};
+  look.weight = wallet.encrypted.size();
   look.reads.reserve(2);
   look.reads.emplace_back("HGET", keys_.tokens(id), token.digest());
   look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
