@@ -17,6 +17,8 @@ class PeerStream final : public Stream, private Posted {
   // `tls` is null for a plain stream, otherwise it outlives the stream.
   PeerStream(EventLoop& loop, const Server& server, Stream::User& user, const TlsContext* tls);
   ~PeerStream() override;
+  PeerStream(const PeerStream&) = delete;
+  PeerStream& operator=(const PeerStream&) = delete;
 
   Read read(char* buffer, std::size_t capacity) override;
   void read_later() override;

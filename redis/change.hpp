@@ -51,6 +51,8 @@ struct Decision {
 class Change : public Waiter, public Hook<ChangeQueue> {
  public:
   ~Change() override;
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
 
   const AccountId& account() const { return account_; }
   const Look& look() const { return look_; }

@@ -68,6 +68,8 @@ class ChangeQueue final : private Posted {
   // Its lanes begin to connect.
   ChangeQueue(Deadlines& deadlines, Node& node);
   ~ChangeQueue() override;
+  ChangeQueue(const ChangeQueue&) = delete;
+  ChangeQueue& operator=(const ChangeQueue&) = delete;
 
   Deadlines& deadlines() { return deadlines_; }
   // When a change that begins now has to be over.

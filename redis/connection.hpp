@@ -77,6 +77,8 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   // Starts to connect. `generation`: see Node.
   Connection(EventLoop& loop, const Server& server, Monitor& monitor, Owner& owner, unsigned generation);
   ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   bool ready() const { return state_ == State::ready; }
   bool lost() const { return state_ == State::lost; }

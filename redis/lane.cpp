@@ -1,6 +1,7 @@
 #include "lane.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "overlay.hpp"
@@ -14,12 +15,12 @@ constexpr int kMaxAttempts = 128;
 constexpr int kMaxLostConnections = 2;
 
 const Command& multi() {
-  static const Command command("MULTI");
-  return command;
+  static const Command kCommand("MULTI");
+  return kCommand;
 }
 const Command& exec() {
-  static const Command command("EXEC");
-  return command;
+  static const Command kCommand("EXEC");
+  return kCommand;
 }
 
 const Reply* first_error(std::span<const Reply> replies) {
@@ -242,14 +243,14 @@ std::size_t Lane::accounts() const {
 void Lane::end() {
   executing_ = false;
   std::vector<BatchMember> members = std::exchange(members_, {});
-  for (auto member = members.rbegin(); member != members.rend(); ++member) {  // so that the order stays
-    Change* change = std::exchange(member->change, nullptr);
+  for (BatchMember& member : std::views::reverse(members)) {  // so that the order stays
+    Change* change = std::exchange(member.change, nullptr);
     if (change == nullptr) {
       continue;
     }
     change->member_ = nullptr;
     if (change->attempts_ < kMaxAttempts || change->maybe_written()) {
-      queue_.again(*change, *member->account);
+      queue_.again(*change, *member.account);
     } else {
       change->finish(StoreError::contended);
     }

@@ -23,6 +23,8 @@ class Lane final : public Node::Tenant, private Receiver {
  public:
   Lane(ChangeQueue& queue, Node& node);
   ~Lane() override;
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
 
   bool idle() const { return members_.empty() && connection() != nullptr; }
   std::size_t members() const { return members_.size(); }

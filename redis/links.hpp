@@ -29,6 +29,8 @@ class Read final : public Waiter, public Hook<Links>, private Receiver {
  public:
   Read(Links& links, Commands commands, Repeat repeat);
   ~Read() override;
+  Read(const Read&) = delete;
+  Read& operator=(const Read&) = delete;
 
   void await_suspend(std::coroutine_handle<> caller);
   Result<Replies> await_resume() { return std::move(result_); }

@@ -35,6 +35,8 @@ class Subscriber final : private Node::Tenant {
   // Connects with the first channel that is wanted.
   Subscriber(Deadlines& deadlines, Node& node, const Keyspace& keys, Listener& listener);
   ~Subscriber() override;
+  Subscriber(const Subscriber&) = delete;
+  Subscriber& operator=(const Subscriber&) = delete;
 
   // One more who wants the account's events. True once Redis has confirmed the subscription: whatever is
   // published from then on is heard. False: it is not available, or did not confirm within connect_timeout

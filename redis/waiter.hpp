@@ -24,6 +24,7 @@ class Deadlines {
   explicit Deadlines(EventLoop& loop);
   Deadlines(const Deadlines&) = delete;
   Deadlines& operator=(const Deadlines&) = delete;
+  ~Deadlines() = default;
 
   EventLoop& loop() { return loop_; }
   std::int64_t now_ms() const { return loop_.now_ms(); }
@@ -48,6 +49,8 @@ class Waiter : private Posted, public Hook<Deadlines::Tag> {
   Waiter(Deadlines& deadlines, std::int64_t deadline_ms)
       : Posted(deadlines.loop()), deadlines_(deadlines), deadline_ms_(deadline_ms) {}
   ~Waiter() override { deadlines_.remove(*this); }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
 
   std::int64_t deadline_ms() const { return deadline_ms_; }
 
