@@ -1,7 +1,6 @@
 #include "lane.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "overlay.hpp"
@@ -243,7 +242,8 @@ std::size_t Lane::accounts() const {
 void Lane::end() {
   executing_ = false;
   std::vector<BatchMember> members = std::exchange(members_, {});
-  for (BatchMember& member : std::views::reverse(members)) {  // so that the order stays
+  for (std::size_t i = members.size(); i-- > 0;) {  // backwards, so that the order stays
+    BatchMember& member = members[i];
     Change* change = std::exchange(member.change, nullptr);
     if (change == nullptr) {
       continue;
