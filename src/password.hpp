@@ -1,7 +1,6 @@
 // Password hashing (PROTOCOL "Values"): scrypt N=2^15, r=8, p=1, 16-byte random salt, 32-byte key.
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,10 +16,6 @@ struct PasswordHash {
 // Blocks for some 70 ms of CPU and takes 32 MiB: never on the event loop. Thread-safe.
 // nullopt if memory cannot be had or the salt is not 32 hexadecimal digits.
 std::optional<std::string> scrypt_key(std::string_view password, std::string_view salt_hex);
-
-// The raw function with free parameters, for the RFC 7914 vectors. Bytes in, bytes out.
-std::optional<std::string> scrypt(std::string_view password, std::string_view salt, unsigned long long n,
-                                  unsigned r, unsigned p, std::size_t key_length);
 
 // A new random salt in hex; nullopt if there is no randomness.
 std::optional<std::string> new_salt();
