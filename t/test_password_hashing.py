@@ -1,12 +1,15 @@
 """Passwords: which library hashes them, how they are kept, and hashes that nobody waits for any more."""
 
+import json
 import re
 import subprocess
 
 import pytest
 
-from support import settings
-from support.api import new_email
+from support import http2, raw, settings
+from support.api import PASSWORD, Http, new_email
+from support.ports import free_port
+from support.wait import until
 
 NOTICE = r"\[notice\] .*: wallet_sync: passwords are hashed by (.*)"
 
@@ -54,3 +57,131 @@ def test_a_foreign_function_of_the_same_name_hashes_no_password(make_server, tmp
     email = new_email()
     assert server.api.signup(email).status == 201
     assert plain.api.auth(email).status == 200, "the key is the one that the other server computes"
+
+
+# ---- hashes that nobody waits for any more
+
+CROWD = 24
+
+
+class Hashing:
+    """One worker with one thread for hashes, and a long queue. An HTTP/2 client finds it at h2_port."""
+
+    def __init__(self, make_server):
+        self.h2_port = free_port()
+        self.server = make_server(http="wallet_sync_thread_pool threads=1 max_queue=64;", workers=1, server=f"""
+            listen 127.0.0.1:{self.h2_port} http2;
+            location = /metrics {{ wallet_sync_metrics; }}""").start()
+
+    def tasks(self):
+        return int(re.search(rb"^wallet_sync_kdf_tasks (\d+)$", Http(self.server.port).get("/metrics").body, re.M)[1])
+
+    def await_tasks(self, condition, what):
+        until(lambda: condition(self.tasks()), what)
+
+    def accounts(self):
+        return sum(key.endswith(b"}") for key in self.server.redis.cli("KEYS", "wsync:{*}"))
+
+    def cpu_ticks(self):
+        (pid,) = self.server.nginx.worker_pids()
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+
+
+@pytest.fixture
+def hashing(make_server):
+    return Hashing(make_server)
+
+
+def signup():
+    return "/signup", json.dumps({"email": new_email(), "password": PASSWORD}).encode()
+
+
+def leave_http_1(hashing, how):
+    links = []
+    for _ in range(CROWD):
+        links.append(raw.RawConnection(hashing.server.port))
+        links[-1].send(raw.request("POST", *signup()))
+    yield
+    for link in links:
+        getattr(link, how)()
+
+
+def leave_http_2(hashing, how):
+    with http2.Sender(hashing.h2_port) as link:
+        streams = [link.post(*signup()) for _ in range(CROWD)]
+        yield
+        if how == "reset":
+            for stream in streams:
+                link.reset(stream)
+            yield
+
+
+LEAVERS = {
+    "close": lambda hashing: leave_http_1(hashing, "close"),
+    "reset": lambda hashing: leave_http_1(hashing, "abort"),
+    "close of HTTP/2": lambda hashing: leave_http_2(hashing, "close"),
+    "reset of HTTP/2's streams": lambda hashing: leave_http_2(hashing, "reset"),
+}
+
+
+@pytest.mark.parametrize("leaver", LEAVERS)
+def test_what_clients_that_have_left_were_waiting_for_is_not_hashed(hashing, leaver):
+    before = hashing.cpu_ticks()
+    for _ in range(4):
+        assert hashing.server.api.signup(new_email()).status == 201
+    ticks_per_hash = (hashing.cpu_ticks() - before) / 4
+
+    crowd = LEAVERS[leaver](hashing)
+    next(crowd)
+    hashing.await_tasks(lambda tasks: tasks >= CROWD * 3 // 4, "the crowd waits")
+    before = hashing.cpu_ticks()
+    next(crowd, None)
+    hashing.await_tasks(lambda tasks: tasks == 0, "nobody waits")
+    assert hashing.server.api.signup(new_email()).status == 201, "who stays is served"
+    assert hashing.cpu_ticks() - before < ticks_per_hash * CROWD / 2, "it was hashed all the same"
+    assert hashing.accounts() - 5 < CROWD / 2, "accounts of clients that had left were made"
+    list(crowd)
+
+
+def test_a_client_that_leaves_is_logged_as_such(hashing):
+    crowd = LEAVERS["close"](hashing)
+    next(crowd)
+    hashing.await_tasks(lambda tasks: tasks >= CROWD * 3 // 4, "the crowd waits")
+    list(crowd)
+    hashing.await_tasks(lambda tasks: tasks == 0, "nobody waits")
+    until(lambda: hashing.server.nginx.access().count("POST /signup HTTP/1.1\" 499") > CROWD / 2, "the log has them")
+
+
+def test_a_client_that_sends_its_next_request_meanwhile_has_not_left(hashing):
+    with raw.RawConnection(hashing.server.port) as link:
+        for _ in range(3):
+            link.send(raw.request("POST", *signup()))
+        assert [link.read().status for _ in range(3)] == [201] * 3
+
+
+def test_hashes_for_a_mirror_are_done_although_the_client_has_its_answer(make_server):
+    server = make_server(workers=1, server="""
+        location = /copied { mirror /signup; proxy_pass http://127.0.0.1:$server_port/nothing; }
+        location = /nothing { return 204; }""").start()
+    email = new_email()
+    body = json.dumps({"email": email, "password": PASSWORD}).encode()
+    link = raw.RawConnection(server.port)
+    link.send(raw.request("POST", "/copied", body))
+    assert link.read().status == 204
+    link.close()
+    until(lambda: server.api.auth(email).status == 200, "the account is there")
+
+
+def test_a_pool_by_name_skips_what_nobody_waits_for_too(make_server):
+    """nginx' own bound counts there, and a job that is skipped gives its place back."""
+    server = make_server(workers=1, http="wallet_sync_thread_pool hashing;",
+                         main="thread_pool hashing threads=1 max_queue=8;").start()
+    for how in ("close", "abort") * 3:
+        links = [raw.RawConnection(server.port) for _ in range(CROWD)]
+        for link in links:
+            link.send(raw.request("POST", *signup()))
+            link.wait_taken()
+        for link in links:
+            getattr(link, how)()
+        until(lambda: server.api.signup(new_email()).status == 201, "there is room again")
