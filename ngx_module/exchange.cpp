@@ -244,9 +244,10 @@ class Exchange::Hashing {
   Exchange& exchange_;
 };
 
-Task<std::optional<std::string>> Exchange::derive(std::string password, std::string salt_hex) {
+Task<std::optional<std::string>> Exchange::derive(std::string password, std::string salt_hex,
+                                                  ScryptCost cost) {
   const Hashing hashing(*this);
-  co_return co_await worker_.kdf().derive(std::move(password), std::move(salt_hex));
+  co_return co_await worker_.kdf().derive(std::move(password), std::move(salt_hex), cost);
 }
 
 // No coroutine runs here, and what the handler waits for detaches itself when it is destroyed.

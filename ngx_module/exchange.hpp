@@ -45,7 +45,8 @@ class Exchange : private Posted, private KeyDerivation {
   bool start(const Endpoint& endpoint);
   void run() override;  // the handler has finished, or its client has left
   // A client that has left gets no password hashed, the one work that is not worth finishing without it.
-  Task<std::optional<std::string>> derive(std::string password, std::string salt_hex) override;
+  Task<std::optional<std::string>> derive(std::string password, std::string salt_hex,
+                                          ScryptCost cost) override;
   class Hashing;
   void finish();
   void upgrade();

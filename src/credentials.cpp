@@ -29,11 +29,16 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
   }
 
   std::string salt(state->account ? std::string_view(state->account->password.salt) : kNobodysSalt);
-  auto key = co_await call.services.kdf.derive(std::move(password), std::move(salt));
+  const auto stored =
+      state->account ? PasswordKey::parse(state->account->password.key) : std::make_optional<PasswordKey>();
+  if (!stored) {
+    co_return refuse(store_failure(StoreError::internal));
+  }
+  auto key = co_await call.services.kdf.derive(std::move(password), std::move(salt), stored->cost);
   if (!key) {
     co_return refuse(service_unavailable());
   }
-  if (!state->account || !equal_secrets(*key, state->account->password.key)) {
+  if (!state->account || !equal_secrets(*key, stored->digits)) {
     if (limit.attempts == 0) {
       co_return refuse(wrong_credentials(call));
     }

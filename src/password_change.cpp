@@ -52,12 +52,12 @@ Task<Response> change_password(const Call& call) {
   if (!salt) {
     co_return error_response(500);
   }
-  auto key = co_await call.services.kdf.derive(fields.text("newPassword"), *salt);
+  auto key = co_await call.services.kdf.derive(fields.text("newPassword"), *salt, kPasswordCost);
   if (!key) {
     co_return service_unavailable();
   }
   change.checked = checked.account->password;
-  change.replacement = {*std::move(key), *std::move(salt)};
+  change.replacement = {PasswordKey{kPasswordCost, *std::move(key)}.text(), *std::move(salt)};
 
   const LoginLimit& limit = call.settings.login_limit;
   auto outcome = co_await call.services.store.change_password(AccountId::of(*email), std::move(change), limit,

@@ -12,10 +12,12 @@
 namespace wallet_sync {
 
 struct ScryptCost {
-  std::uint64_t n = 1U << 15;  // a power of two
-  std::uint32_t r = 8;
-  std::uint32_t p = 1;
+  std::uint64_t n = 0;  // a power of two
+  std::uint32_t r = 0;
+  std::uint32_t p = 0;
   bool operator==(const ScryptCost&) const = default;
+  // Of two costs, the greater takes so many times as long.
+  constexpr std::uint64_t work() const { return n * r * p; }
 };
 
 struct ScryptFunction {
