@@ -18,9 +18,8 @@ Verdict judge(const Reply& account, const Reply& failures, const PasswordHash& c
   if (!account.is_array(3)) {
     return Verdict::nonsense;
   }
-  const bool same = equal_secrets(account.elements[0].text, checked.key) &&
-                    account.elements[1].text == checked.salt && account.elements[2].text == "1";
-  if (!same) {
+  const PasswordHash stored{account.elements[0].text, account.elements[1].text};
+  if (!same_password(stored, checked) || account.elements[2].text != "1") {
     return Verdict::changed;
   }
   // Guesses made side by side must not get more attempts than the limit gives: a right one counts for nothing
@@ -68,7 +67,7 @@ bool holds_token(const Reply& tokens, const std::string& digest) {
 
 }  // namespace
 
-Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash checked, NewToken token,
+Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, CheckedPassword checked, NewToken token,
                                                   LoginLimit limit, UnixTime now) {
   token.device = sha256_hex(token.device);  // a name may be long, and it is only ever compared
   Commands look;
@@ -81,13 +80,18 @@ Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash che
     if (maybe_written && holds_token(tokens, token.digest)) {
       return Decision<LoginOutcome>{LoginOutcome::saved, {}};
     }
-    switch (judge(seen[0], seen[1], checked, limit)) {
+    switch (judge(seen[0], seen[1], checked.stored, limit)) {
       case Verdict::same: break;
       case Verdict::changed: return Decision<LoginOutcome>{LoginOutcome::credentials_changed, {}};
       case Verdict::locked: return Decision<LoginOutcome>{LoginOutcome::too_many_failures, {}};
       case Verdict::nonsense: return StoreError::internal;
     }
     Decision<LoginOutcome> accepted{LoginOutcome::saved, {}};
+    // Not if another login has been faster: its key may be dearer than ours.
+    if (!checked.renewed_key.empty() && seen[0].elements[0].text == checked.stored.key) {
+      accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", checked.renewed_key, "updated",
+                                   now);
+    }
     if (const auto old = outdated(tokens, token.device, now); !old.empty()) {
       Command drop("HDEL", keys_.tokens(id));
       for (const std::string& digest : old) {

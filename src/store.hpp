@@ -73,6 +73,11 @@ struct NewToken {
   UnixTime expires = 0;
 };
 
+struct CheckedPassword {
+  PasswordHash stored;      // what the password was compared with, and was right
+  std::string renewed_key;  // takes the place of its key; empty: the key is fine
+};
+
 enum class LoginOutcome { saved, credentials_changed, too_many_failures };
 
 struct PasswordChange {
@@ -110,7 +115,7 @@ class Store {
 
   // Saves the token if the account's password is still `checked`, in place of the device's former token;
   // forgets failed logins.
-  virtual Task<Result<LoginOutcome>> save_token(AccountId id, PasswordHash checked, NewToken token,
+  virtual Task<Result<LoginOutcome>> save_token(AccountId id, CheckedPassword checked, NewToken token,
                                                 LoginLimit limit, UnixTime now) = 0;
   virtual Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
                                                       UnixTime now) = 0;

@@ -30,8 +30,9 @@ NewToken record_of(const Token& token, std::string device = "phone", UnixTime ex
 template <typename AnyWorker>
 LoginOutcome save(AnyWorker& worker, const Token& token, char password = 'a', std::string device = "phone",
                   UnixTime now = kNow) {
-  const auto result = worker.run(worker.store.save_token(
-      account_id(), password_hash(password), record_of(token, std::move(device), now + kDay), kLimit, now));
+  const auto result =
+      worker.run(worker.store.save_token(account_id(), {password_hash(password), ""},
+                                         record_of(token, std::move(device), now + kDay), kLimit, now));
   assert_true(static_cast<bool>(result));
   return *result;
 }
@@ -110,12 +111,91 @@ void a_login_drops_all_tokens_that_have_expired(void**) {
   assert_true(state_of(worker, lives) == TokenState::valid);
 }
 
+// ---- keys that are made anew
+
+const std::string kRenewed = "scrypt$15$8$1$" + password_hash('a').key;
+const std::string kDearer = "scrypt$16$8$1$" + password_hash('e').key;
+
+template <typename AnyWorker>
+LoginOutcome renew(AnyWorker& worker, const Token& token, std::string key = kRenewed) {
+  const auto result = worker.run(worker.store.save_token(account_id(), {password_hash('a'), std::move(key)},
+                                                         record_of(token), kLimit, kNow));
+  assert_true(static_cast<bool>(result));
+  return *result;
+}
+
+std::string stored_key() { return (*redis)("HGET", kKeys.account(account_id()), "password-key").text; }
+
+void a_login_replaces_the_key_and_nothing_else_of_the_password(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  const Token tablet = issue_token(*redis, account_id(), "*", kNow + kDay, "tablet");
+  const Token phone = new_token(account_id());
+  assert_true(renew(worker, phone) == LoginOutcome::saved);
+  assert_text(stored_key(), kRenewed);
+  const auto state = worker.run(worker.store.read_login(account_id()));
+  assert_text(state->account->password.salt, password_hash('a').salt);
+  assert_text(state->account->client_salt_seed, std::string(64, '5'));
+  assert_true(state_of(worker, tablet) == TokenState::valid);
+  assert_true(state_of(worker, phone) == TokenState::valid);
+}
+
+void a_refused_login_replaces_no_key(void**) {
+  Worker worker(redis->server());
+  sign_up(worker, 'b');
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::credentials_changed);
+  assert_text(stored_key(), password_hash('b').key);
+}
+
+void logins_side_by_side_that_replace_the_key_are_all_accepted(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  sign_up(rival);
+  worker.just_before_exec([&] { assert_true(renew(rival, new_token(account_id())) == LoginOutcome::saved); });
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::saved);
+  assert_text(stored_key(), kRenewed);
+}
+
+void a_key_that_was_made_dearer_meanwhile_stays(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  sign_up(rival);
+  worker.just_before_exec(
+      [&] { assert_true(renew(rival, new_token(account_id()), kDearer) == LoginOutcome::saved); });
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::saved);
+  assert_text(stored_key(), kDearer);
+}
+
+void a_key_made_anew_meanwhile_keeps_no_password_change_from_its_work(void**) {
+  for (const std::string& key : {kRenewed, kDearer}) {
+    (*redis)("FLUSHALL");
+    ProxiedWorker worker(redis->server());
+    Worker rival(redis->server());
+    sign_up(rival);
+    worker.just_before_exec(
+        [&] { assert_true(renew(rival, new_token(account_id()), key) == LoginOutcome::saved); });
+    assert_true(change(worker, a_change(std::nullopt)) == ChangeOutcome::changed);
+    assert_text(stored_key(), password_hash('b').key);
+    assert_int_equal((*redis)("EXISTS", kKeys.tokens(account_id())).integer, 0);
+  }
+}
+
+void a_password_change_before_exec_is_not_undone_by_a_key_made_anew(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  sign_up(rival);
+  worker.just_before_exec(
+      [&] { assert_true(change(rival, a_change(std::nullopt)) == ChangeOutcome::changed); });
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::credentials_changed);
+  assert_text(stored_key(), password_hash('b').key);
+}
+
 void logins_of_one_device_side_by_side_leave_one_token(void**) {
   Worker worker(redis->server());
   sign_up(worker);
   std::vector<Task<Result<LoginOutcome>>> tasks;
   for (int i = 0; i < 10; ++i) {
-    tasks.push_back(worker.store.save_token(account_id(), password_hash('a'),
+    tasks.push_back(worker.store.save_token(account_id(), {password_hash('a'), ""},
                                             record_of(new_token(account_id())), kLimit, kNow));
   }
   for (const auto& result : finish_all(worker.loop, tasks)) {
@@ -131,7 +211,7 @@ void a_token_is_saved_for_the_current_password_only(void**) {
   assert_true(save(worker, new_token(account_id()), 'b') == LoginOutcome::credentials_changed);
   PasswordHash other_salt = password_hash('a');
   other_salt.salt = password_hash('c').salt;
-  assert_true(*worker.run(worker.store.save_token(account_id(), other_salt,
+  assert_true(*worker.run(worker.store.save_token(account_id(), {other_salt, ""},
                                                   record_of(new_token(account_id())), kLimit, kNow)) ==
               LoginOutcome::credentials_changed);
   assert_text(redis->snapshot(), before);
@@ -174,7 +254,7 @@ void without_a_limit_failures_lock_nothing(void**) {
   sign_up(worker);
   (*redis)("SET", kKeys.failures(account_id()), 1000000, "EX", 900);
   const Token token = new_token(account_id());
-  assert_true(*worker.run(worker.store.save_token(account_id(), password_hash('a'), record_of(token),
+  assert_true(*worker.run(worker.store.save_token(account_id(), {password_hash('a'), ""}, record_of(token),
                                                   LoginLimit{0, 900}, kNow)) == LoginOutcome::saved);
 }
 
@@ -392,6 +472,12 @@ int main() {
       cmocka_unit_test_setup(of_a_thousand_tokens_the_first_to_expire_gives_way, flush),
       cmocka_unit_test_setup(a_login_replaces_the_token_of_its_device_only, flush),
       cmocka_unit_test_setup(a_login_drops_all_tokens_that_have_expired, flush),
+      cmocka_unit_test_setup(a_login_replaces_the_key_and_nothing_else_of_the_password, flush),
+      cmocka_unit_test_setup(a_refused_login_replaces_no_key, flush),
+      cmocka_unit_test_setup(logins_side_by_side_that_replace_the_key_are_all_accepted, flush),
+      cmocka_unit_test_setup(a_key_that_was_made_dearer_meanwhile_stays, flush),
+      cmocka_unit_test_setup(a_key_made_anew_meanwhile_keeps_no_password_change_from_its_work, flush),
+      cmocka_unit_test_setup(a_password_change_before_exec_is_not_undone_by_a_key_made_anew, flush),
       cmocka_unit_test_setup(logins_of_one_device_side_by_side_leave_one_token, flush),
       cmocka_unit_test_setup(a_token_is_saved_for_the_current_password_only, flush),
       cmocka_unit_test_setup(no_token_is_saved_for_accounts_that_are_gone_or_unverified, flush),
