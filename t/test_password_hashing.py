@@ -1,5 +1,6 @@
 """Passwords: which library hashes them, how they are kept, and hashes that nobody waits for any more."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -7,9 +8,12 @@ import subprocess
 import pytest
 
 from support import http2, raw, settings
-from support.api import PASSWORD, Http, new_email
+from support.api import PASSWORD, Http, assert_error, new_email
+from support.api3 import NEW_PASSWORD, WRONG, Api3, assert_success, key_of
+from support.crowd import together
 from support.ports import free_port
 from support.wait import until
+from support.websocket import Device, plant_token
 
 NOTICE = r"\[notice\] .*: wallet_sync: passwords are hashed by (.*)"
 
@@ -57,6 +61,111 @@ def test_a_foreign_function_of_the_same_name_hashes_no_password(make_server, tmp
     email = new_email()
     assert server.api.signup(email).status == 201
     assert plain.api.auth(email).status == 200, "the key is the one that the other server computes"
+
+
+# ---- how they are kept
+
+SALT = "000102030405060708090a0b0c0d0e0f"
+TODAY = (15, 8, 1)
+
+
+def digits(cost=TODAY, password=PASSWORD, salt=SALT):
+    log2_n, r, p = cost
+    return hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), n=1 << log2_n, r=r, p=p, maxmem=1 << 28, dklen=32).hex()
+
+
+def tagged(cost=TODAY, **what):
+    return "scrypt$%d$%d$%d$" % cost + digits(cost, **what)
+
+
+class Kept:
+    """The stored password of a new account."""
+
+    def __init__(self, server):
+        self.redis, self.api = server.redis, Api3(server.port)
+        self.email = self.api.new_account()
+
+    def put(self, key, salt=SALT):
+        self.redis.cli("HSET", key_of(self.email), "password-key", key, "password-salt", salt)
+
+    @property
+    def key(self):
+        return self.redis.cli("HGET", key_of(self.email), "password-key").decode()
+
+    @property
+    def salt(self):
+        return self.redis.cli("HGET", key_of(self.email), "password-salt").decode()
+
+
+@pytest.fixture
+def kept(server):
+    return Kept(server)
+
+
+def test_a_new_password_says_how_it_was_hashed(kept):
+    assert kept.key == tagged(salt=kept.salt)
+    assert_success(kept.api.change(kept.email), {})
+    assert kept.key == tagged(password=NEW_PASSWORD, salt=kept.salt)
+
+
+@pytest.mark.parametrize("cost", [None, (10, 8, 1), (14, 8, 1), (15, 1, 1)], ids=str)
+def test_a_login_brings_an_old_key_up_to_date(kept, cost):
+    old = tagged(cost) if cost else digits()
+    kept.put(old)
+    assert_error(kept.api.auth(kept.email, "a wrong guess"), 401, WRONG)
+    assert kept.key == old
+    assert kept.api.auth(kept.email).status == 200
+    assert (kept.key, kept.salt) == (tagged(), SALT)
+    assert kept.api.auth(kept.email).status == 200
+    assert_error(kept.api.auth(kept.email, "a wrong guess"), 401, WRONG)
+
+
+@pytest.mark.parametrize("cost", [(16, 8, 1), (15, 8, 2)], ids=str)
+def test_a_dearer_key_is_right_as_it_is(kept, cost):
+    kept.put(tagged(cost))
+    assert_error(kept.api.auth(kept.email, "a wrong guess"), 401, WRONG)
+    assert kept.api.auth(kept.email).status == 200
+    assert kept.key == tagged(cost)
+
+
+def test_a_key_brought_up_to_date_closes_no_websocket_and_voids_no_token(own_server):
+    kept = Kept(own_server)
+    kept.put(tagged((12, 8, 1)))
+    token = plant_token(kept.redis, key_of(kept.email)[7:31])
+    laptop = Device(kept.api.port, token)
+    assert kept.api.auth(kept.email, device="phone").status == 200
+    assert kept.key == tagged()
+    kept.redis.cli("CLIENT", "KILL", "TYPE", "pubsub")  # the worker looks where its sockets' accounts stand
+    assert kept.api.post_wallet(token, 1).status == 200
+    laptop.wait_told(1)
+    laptop.close()
+
+
+@pytest.mark.parametrize("cost", [None, (12, 8, 1)], ids=["old form", "cheap"])
+def test_logins_side_by_side_all_bring_it_up_to_date(kept, cost):
+    kept.put(tagged(cost) if cost else digits())
+    replies = together([lambda n=n: kept.api.auth(kept.email, device=f"device {n}") for n in range(8)])
+    assert [reply.status for reply in replies] == [200] * 8
+    assert kept.key == tagged()
+
+
+@pytest.mark.parametrize("cost", [None, (12, 8, 1), (16, 8, 1)], ids=str)
+def test_an_old_key_is_no_obstacle_to_a_new_password(kept, cost):
+    kept.put(tagged(cost) if cost else digits())
+    assert_success(kept.api.change(kept.email), {})
+    assert kept.key == tagged(password=NEW_PASSWORD, salt=kept.salt)
+
+
+@pytest.mark.parametrize("key", [
+    "scrypt$30$8$1$" + "0" * 64, "scrypt$15$8$4294967295$" + "0" * 64, "scrypt$63$1073741823$1073741823$" + "0" * 64,
+    "argon2id$15$8$1$" + "0" * 64, "scrypt$15$8$1$" + "0" * 63, "", "nonsense",
+])
+def test_a_record_that_asks_for_the_impossible_is_an_internal_error_of_its_account_alone(kept, key):
+    kept.put(key)
+    for reply in (kept.api.auth(kept.email), kept.api.change(kept.email)):
+        assert_error(reply, 500, "Internal Server Error")
+    assert kept.key == key
+    assert kept.api.auth(kept.api.new_account()).status == 200
 
 
 # ---- hashes that nobody waits for any more
