@@ -54,14 +54,14 @@ Task<Response> authenticate(const Call& call) {
   const UnixTime now = call.services.now();
   const LoginLimit& limit = call.settings.login_limit;
   const NewToken saved{token->digest(), device, now + kTokenLifetime};
-  auto outcome = co_await call.services.store.save_token(id, std::move(right), saved, limit, now);
-  if (!outcome) {
-    co_return store_failure(outcome.error());
+  auto result = co_await call.services.store.save_token(id, std::move(right), saved, limit, now);
+  if (!result) {
+    co_return store_failure(result.error());
   }
-  switch (*outcome) {
+  switch (result->outcome) {
     case LoginOutcome::saved: break;
     case LoginOutcome::credentials_changed: co_return wrong_credentials(call);
-    case LoginOutcome::too_many_failures: co_return too_many_failures(limit.window);
+    case LoginOutcome::too_many_failures: co_return too_many_failures(result->seconds_left);
   }
   co_return json_response(200, JsonWriter()
                                    .text("token", token->text())

@@ -52,7 +52,13 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
                                                     : wrong_credentials(call));
   }
   if (!state->account->verified) {
-    co_return refuse(error_response(401, "Account is not verified"));
+    // Nothing is stored for a guess that ends here, so nobody else refuses it when it came beyond the limit.
+    auto later = co_await store.read_login(id);
+    if (!later) {
+      co_return refuse(store_failure(later.error()));
+    }
+    co_return refuse(limit.exceeded_by(later->failed) ? too_many_failures(later->failed.seconds_left)
+                                                      : error_response(401, "Account is not verified"));
   }
   co_return Checked{std::move(state->account), {}};
 }

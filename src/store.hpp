@@ -80,6 +80,11 @@ struct CheckedPassword {
 
 enum class LoginOutcome { saved, credentials_changed, too_many_failures };
 
+struct LoginResult {
+  LoginOutcome outcome;
+  std::uint32_t seconds_left = 0;  // with too_many_failures: until they are forgotten
+};
+
 struct PasswordChange {
   PasswordHash checked;  // the one the old password was compared with
   PasswordHash replacement;
@@ -93,6 +98,11 @@ enum class ChangeOutcome {
   too_many_failures,
   bad_sequence,
   wallet_missing_in_request
+};
+
+struct ChangeResult {
+  ChangeOutcome outcome;
+  std::uint32_t seconds_left = 0;  // as above
 };
 
 enum class ResendOutcome { renewed, unknown_account, already_verified, too_soon };
@@ -115,10 +125,10 @@ class Store {
 
   // Saves the token if the account's password is still `checked`, in place of the device's former token;
   // forgets failed logins.
-  virtual Task<Result<LoginOutcome>> save_token(AccountId id, CheckedPassword checked, NewToken token,
-                                                LoginLimit limit, UnixTime now) = 0;
-  virtual Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
-                                                      UnixTime now) = 0;
+  virtual Task<Result<LoginResult>> save_token(AccountId id, CheckedPassword checked, NewToken token,
+                                               LoginLimit limit, UnixTime now) = 0;
+  virtual Task<Result<ChangeResult>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
+                                                     UnixTime now) = 0;
 
   virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
   virtual Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) = 0;

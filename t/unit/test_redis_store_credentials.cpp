@@ -34,7 +34,7 @@ LoginOutcome save(AnyWorker& worker, const Token& token, char password = 'a', st
       worker.run(worker.store.save_token(account_id(), {password_hash(password), ""},
                                          record_of(token, std::move(device), now + kDay), kLimit, now));
   assert_true(static_cast<bool>(result));
-  return *result;
+  return result->outcome;
 }
 
 PasswordChange a_change(std::optional<Wallet> wallet, char from = 'a', char to = 'b') {
@@ -45,7 +45,7 @@ template <typename AnyWorker>
 ChangeOutcome change(AnyWorker& worker, PasswordChange wanted) {
   const auto result = worker.run(worker.store.change_password(account_id(), std::move(wanted), kLimit, kNow));
   assert_true(static_cast<bool>(result));
-  return *result;
+  return result->outcome;
 }
 
 TokenState state_of(Worker& worker, const Token& token) {
@@ -121,7 +121,7 @@ LoginOutcome renew(AnyWorker& worker, const Token& token, std::string key = kRen
   const auto result = worker.run(worker.store.save_token(account_id(), {password_hash('a'), std::move(key)},
                                                          record_of(token), kLimit, kNow));
   assert_true(static_cast<bool>(result));
-  return *result;
+  return result->outcome;
 }
 
 std::string stored_key() { return (*redis)("HGET", kKeys.account(account_id()), "password-key").text; }
@@ -193,13 +193,13 @@ void a_password_change_before_exec_is_not_undone_by_a_key_made_anew(void**) {
 void logins_of_one_device_side_by_side_leave_one_token(void**) {
   Worker worker(redis->server());
   sign_up(worker);
-  std::vector<Task<Result<LoginOutcome>>> tasks;
+  std::vector<Task<Result<LoginResult>>> tasks;
   for (int i = 0; i < 10; ++i) {
     tasks.push_back(worker.store.save_token(account_id(), {password_hash('a'), ""},
                                             record_of(new_token(account_id())), kLimit, kNow));
   }
   for (const auto& result : finish_all(worker.loop, tasks)) {
-    assert_true(result && *result == LoginOutcome::saved);
+    assert_true(result && result->outcome == LoginOutcome::saved);
   }
   assert_int_equal((*redis)("HLEN", kKeys.tokens(account_id())).integer, 1);
 }
@@ -211,9 +211,10 @@ void a_token_is_saved_for_the_current_password_only(void**) {
   assert_true(save(worker, new_token(account_id()), 'b') == LoginOutcome::credentials_changed);
   PasswordHash other_salt = password_hash('a');
   other_salt.salt = password_hash('c').salt;
-  assert_true(*worker.run(worker.store.save_token(account_id(), {other_salt, ""},
-                                                  record_of(new_token(account_id())), kLimit, kNow)) ==
-              LoginOutcome::credentials_changed);
+  assert_true(worker
+                  .run(worker.store.save_token(account_id(), {other_salt, ""},
+                                               record_of(new_token(account_id())), kLimit, kNow))
+                  ->outcome == LoginOutcome::credentials_changed);
   assert_text(redis->snapshot(), before);
 }
 
@@ -249,13 +250,38 @@ void at_the_limit_of_failures_even_the_right_password_is_refused(void**) {
   assert_true(save(worker, new_token(account_id())) == LoginOutcome::saved);
 }
 
+void what_is_refused_at_the_limit_says_how_long(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  (*redis)("SET", kKeys.failures(account_id()), 3, "EX", 100);
+  const auto login = worker.run(worker.store.save_token(account_id(), {password_hash('a'), ""},
+                                                        record_of(new_token(account_id())), kLimit, kNow));
+  assert_true(login && login->outcome == LoginOutcome::too_many_failures);
+  assert_in_range(login->seconds_left, 90, 100);
+  const auto change =
+      worker.run(worker.store.change_password(account_id(), a_change(std::nullopt), kLimit, kNow));
+  assert_true(change && change->outcome == ChangeOutcome::too_many_failures);
+  assert_in_range(change->seconds_left, 90, 100);
+}
+
+void beyond_the_limit_nothing_is_said_of_the_password(void**) {
+  Worker worker(redis->server());
+  (*redis)("SET", kKeys.failures(account_id()), 3, "EX", 100);
+  assert_true(save(worker, new_token(account_id())) == LoginOutcome::too_many_failures);
+  sign_up(worker, 'b');
+  assert_true(save(worker, new_token(account_id()), 'a') == LoginOutcome::too_many_failures);
+  assert_true(change(worker, a_change(std::nullopt, 'a')) == ChangeOutcome::too_many_failures);
+}
+
 void without_a_limit_failures_lock_nothing(void**) {
   Worker worker(redis->server());
   sign_up(worker);
   (*redis)("SET", kKeys.failures(account_id()), 1000000, "EX", 900);
   const Token token = new_token(account_id());
-  assert_true(*worker.run(worker.store.save_token(account_id(), {password_hash('a'), ""}, record_of(token),
-                                                  LoginLimit{0, 900}, kNow)) == LoginOutcome::saved);
+  assert_true(worker
+                  .run(worker.store.save_token(account_id(), {password_hash('a'), ""}, record_of(token),
+                                               LoginLimit{0, 900}, kNow))
+                  ->outcome == LoginOutcome::saved);
 }
 
 void a_password_change_before_exec_keeps_the_old_passwords_token_out(void**) {
@@ -399,16 +425,16 @@ void a_password_change_before_exec_keeps_a_wallet_out(void**) {
 void of_several_password_changes_side_by_side_one_wins(void**) {
   Worker worker(redis->server());
   sign_up(worker);
-  std::vector<Task<Result<ChangeOutcome>>> tasks;
+  std::vector<Task<Result<ChangeResult>>> tasks;
   for (const char to : {'b', 'c', 'd', 'e'}) {
     tasks.push_back(
         worker.store.change_password(account_id(), a_change(std::nullopt, 'a', to), kLimit, kNow));
   }
   int changed = 0;
   for (const auto& result : finish_all(worker.loop, tasks)) {
-    assert_true(result &&
-                (*result == ChangeOutcome::changed || *result == ChangeOutcome::credentials_changed));
-    changed += *result == ChangeOutcome::changed ? 1 : 0;
+    assert_true(result && (result->outcome == ChangeOutcome::changed ||
+                           result->outcome == ChangeOutcome::credentials_changed));
+    changed += result->outcome == ChangeOutcome::changed ? 1 : 0;
   }
   assert_int_equal(changed, 1);
 }
@@ -483,6 +509,8 @@ int main() {
       cmocka_unit_test_setup(no_token_is_saved_for_accounts_that_are_gone_or_unverified, flush),
       cmocka_unit_test_setup(a_login_resets_the_failures, flush),
       cmocka_unit_test_setup(at_the_limit_of_failures_even_the_right_password_is_refused, flush),
+      cmocka_unit_test_setup(what_is_refused_at_the_limit_says_how_long, flush),
+      cmocka_unit_test_setup(beyond_the_limit_nothing_is_said_of_the_password, flush),
       cmocka_unit_test_setup(without_a_limit_failures_lock_nothing, flush),
       cmocka_unit_test_setup(a_password_change_before_exec_keeps_the_old_passwords_token_out, flush),
       cmocka_unit_test_setup(a_password_change_before_the_look_keeps_the_old_passwords_token_out, flush),
