@@ -6,6 +6,7 @@
 #include "handler.hpp"
 #include "metrics.hpp"
 #include "ngx_http_wallet_sync_module.h"
+#include "scrypt.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -142,6 +143,9 @@ char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   }
   if (location_of(conf).shows_metrics) {
     return const_cast<char*>("needs a location without \"wallet_sync_metrics\"");
+  }
+  if (scrypt_choice().function == nullptr) {
+    return const_cast<char*>("cannot hash passwords: no library's scrypt gives the right key");
   }
   if (use_metrics_zone(cf, main_of(cf).metrics_zone) == nullptr) {
     return static_cast<char*>(NGX_CONF_ERROR);

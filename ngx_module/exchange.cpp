@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "client.hpp"
 #include "handler.hpp"
 #include "ngx_http_wallet_sync_module.h"
 #include "response_header.hpp"
@@ -51,8 +52,8 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       r_(r),
       worker_(worker),
       conf_(conf),
-      services_{worker.store(conf.server), worker.sockets(conf.server), worker.kdf(),
-                worker.mailer(conf.mailer), [] { return static_cast<UnixTime>(ngx_time()); }},
+      services_{worker.store(conf.server), worker.sockets(conf.server), *this, worker.mailer(conf.mailer),
+                [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}} {}
 
@@ -209,6 +210,7 @@ bool Exchange::start(const Endpoint& endpoint) {
     response_ = service_unavailable();
     return false;
   }
+  r_->read_event_handler = ngx_http_block_reading;
   task_.emplace(endpoint.handler(call_));
   task_->start();
   if (task_->done()) {
@@ -216,18 +218,64 @@ bool Exchange::start(const Endpoint& endpoint) {
     return false;
   }
   task_->notify([](void* self) { static_cast<Exchange*>(self)->post(); }, this);
-  r_->read_event_handler = ngx_http_block_reading;
   ++r_->main->blocked;
   place_ = worker_.enter(*this);
   suspended_ = true;
   return true;
 }
 
+// A hash that its coroutine awaits, and the watch on the client meanwhile. Subrequests have no client of
+// their own: what a mirror does is wanted although the client has its answer and is gone.
+class Exchange::Hashing {
+ public:
+  explicit Hashing(Exchange& exchange) : exchange_(exchange) {
+    if (exchange.r_ == exchange.r_->main) {
+      exchange.hashing_ = true;
+      watch_client(exchange.r_, [](ngx_http_request_t* r) {
+        static_cast<Exchange*>(ngx_http_get_module_ctx(r, ngx_http_wallet_sync_module))->post();
+      });
+      exchange.post();  // the client may have left while Redis was asked
+    }
+  }
+  ~Hashing() {
+    exchange_.hashing_ = false;
+    exchange_.r_->read_event_handler = ngx_http_block_reading;
+  }
+  Hashing(const Hashing&) = delete;
+  Hashing& operator=(const Hashing&) = delete;
+
+ private:
+  Exchange& exchange_;
+};
+
+Task<std::optional<std::string>> Exchange::derive(std::string password, std::string salt_hex,
+                                                  ScryptCost cost) {
+  const Hashing hashing(*this);
+  co_return co_await worker_.kdf().derive(std::move(password), std::move(salt_hex), cost);
+}
+
+// No coroutine runs here, and what the handler waits for detaches itself when it is destroyed.
 void Exchange::run() {
+  if (!suspended_) {
+    return;
+  }
+  const bool given_up = !task_->done();
+  if (given_up && !(hashing_ && client_has_left(r_))) {
+    return;
+  }
   ngx_connection_t* connection = r_->connection;
   worker_.leave(place_);
   suspended_ = false;
   --r_->main->blocked;
+  if (given_up) {
+    task_.reset();
+    ngx_log_error(NGX_LOG_INFO, connection->log, 0,
+                  "wallet_sync: client left before its password was hashed");
+    connection->error = 1;
+    ngx_http_finalize_request(r_, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    ngx_http_run_posted_requests(connection);
+    return;
+  }
   response_ = task_->take();
   if (response_.status == 101 && connection->error == 0) {
     upgrade();

@@ -3,10 +3,11 @@
 // An Exchange lives in the request's pool. While its coroutine waits, the request is held by r->main->blocked
 // (a count alone does not survive a terminated connection), and whatever it waits for has a deadline of its
 // own, so it always completes. A client that goes away does not stop a write that has begun; its reply is
-// dropped.
+// dropped. But while a password is hashed for it, there is no write yet: then its request ends.
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "api.hpp"
 #include "config.hpp"
@@ -16,7 +17,7 @@
 
 namespace wallet_sync {
 
-class Exchange : private Posted {
+class Exchange : private Posted, private KeyDerivation {
  public:
   Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
   ~Exchange() override;
@@ -42,7 +43,11 @@ class Exchange : private Posted {
 
   // Starts the handler; false: it has finished already, with the response in response_.
   bool start(const Endpoint& endpoint);
-  void run() override;  // the handler has finished
+  void run() override;  // the handler has finished, or its client has left
+  // A client that has left gets no password hashed, the one work that is not worth finishing without it.
+  Task<std::optional<std::string>> derive(std::string password, std::string salt_hex,
+                                          ScryptCost cost) override;
+  class Hashing;
   void finish();
   void upgrade();
   ngx_int_t reply(Response response);
@@ -57,6 +62,7 @@ class Exchange : private Posted {
   const Endpoint* endpoint_ = nullptr;
   EndpointId endpoint_id_ = EndpointId::none;
   bool suspended_ = false;
+  bool hashing_ = false;                  // the handler waits for a password hash, and has begun no change
   std::list<Exchange*>::iterator place_;  // while suspended
   bool body_shared_ = false;
   u_char* body_ = nullptr;  // in the request's pool

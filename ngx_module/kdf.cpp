@@ -15,11 +15,12 @@ ThreadPoolKdf::ThreadPoolKdf(Metrics& metrics, EventLoop& loop, ngx_thread_pool_
     : metrics_(metrics), jobs_(loop, pool, max_tasks, log, "password hashing") {}
 
 std::optional<std::string> ThreadPoolKdf::Derivation::operator()() const {
-  return scrypt_key(password, salt);
+  return scrypt_key(password, salt, cost);
 }
 
-Task<std::optional<std::string>> ThreadPoolKdf::derive(std::string password, std::string salt_hex) {
-  Derivation work{std::move(password), std::move(salt_hex)};
+Task<std::optional<std::string>> ThreadPoolKdf::derive(std::string password, std::string salt_hex,
+                                                       ScryptCost cost) {
+  Derivation work{std::move(password), std::move(salt_hex), cost};
   const GaugeHold hold(metrics_, Gauge::kdf_tasks);
   auto outcome = co_await jobs_.run(std::move(work), kPatienceMs);
   auto key = outcome ? *std::move(outcome) : std::nullopt;

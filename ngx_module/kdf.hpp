@@ -17,13 +17,15 @@ class ThreadPoolKdf final : public KeyDerivation {
   ThreadPoolKdf(Metrics& metrics, EventLoop& loop, ngx_thread_pool_t* pool, ngx_uint_t max_tasks,
                 ngx_log_t* log);
 
-  Task<std::optional<std::string>> derive(std::string password, std::string salt_hex) override;
+  Task<std::optional<std::string>> derive(std::string password, std::string salt_hex,
+                                          ScryptCost cost) override;
   std::size_t tasks() const { return jobs_.size(); }
 
  private:
   struct Derivation {
     std::string password;
     std::string salt;
+    ScryptCost cost;
     std::optional<std::string> operator()() const;
   };
   Metrics& metrics_;

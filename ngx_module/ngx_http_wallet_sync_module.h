@@ -32,6 +32,7 @@ char *ngx_http_wallet_sync_max_sockets_per_account(ngx_conf_t *cf, ngx_command_t
 char *ngx_http_wallet_sync_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+ngx_int_t ngx_http_wallet_sync_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_wallet_sync_init_process(ngx_cycle_t *cycle);
 void ngx_http_wallet_sync_exit_process(ngx_cycle_t *cycle);
 

@@ -2,7 +2,7 @@
 //
 // A Work is something to call; the call runs in a thread, on a copy of its own. The job belongs to this
 // object and to no request, for the request may be gone before the thread is done: then nobody is told, and
-// the job is forgotten when it has ended.
+// the job is forgotten when it has ended. One that no thread has begun by then is not called at all.
 #pragma once
 
 #include <openssl/crypto.h>
@@ -84,8 +84,7 @@ class ThreadJobs {
     job.task.handler = [](void* data, ngx_log_t*) {
       Job& mine = *static_cast<Job*>(data);
       mine.begun = true;
-      if (ngx_terminate == 0 &&
-          !mine.cancelled) {  // else nobody would hear of it, and the end would wait for it
+      if (ngx_terminate == 0 && !mine.cancelled) {  // else nobody would hear of it
         mine.outcome.emplace(mine.work());
       }
       // A worker that ends does not wait for the destructors of its threads: they would meet OpenSSL's own
@@ -120,7 +119,7 @@ class ThreadJobs {
   std::list<std::unique_ptr<Job>> jobs_;
 };
 
-// Waits for one job. Destroying it leaves the job to itself.
+// Waits for one job. Destroying it leaves the job to itself, or takes it back if no thread has begun it.
 template <typename Work>
 class ThreadJobs<Work>::Run : private Posted {
  public:
@@ -152,6 +151,7 @@ class ThreadJobs<Work>::Run : private Posted {
   void detach() {
     if (job_ != nullptr) {
       job_->waiter = nullptr;
+      job_->cancelled = true;
       job_ = nullptr;
     }
     patience_->disarm();

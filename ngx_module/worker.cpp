@@ -2,6 +2,7 @@
 
 #include "exchange.hpp"
 #include "ngx_http_wallet_sync_module.h"
+#include "scrypt.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -51,6 +52,15 @@ Worker::~Worker() {
 }  // namespace wallet_sync
 
 using namespace wallet_sync;
+
+ngx_int_t ngx_http_wallet_sync_init_module(ngx_cycle_t* cycle) {
+  const MainConf* conf = main_conf(cycle);
+  if (conf != nullptr && !conf->servers.empty()) {
+    const ngx_str_t why = to_ngx(scrypt_choice().why);
+    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0, "wallet_sync: passwords are hashed by %V", &why);
+  }
+  return NGX_OK;
+}
 
 ngx_int_t ngx_http_wallet_sync_init_process(ngx_cycle_t* cycle) {
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {

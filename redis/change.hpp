@@ -32,7 +32,7 @@ struct BatchMember;
 // account.
 struct Look {
   std::vector<std::string> watch;
-  Commands reads;          // HGET, HMGET, HGETALL or GET
+  Commands reads;          // HGET, HMGET, HGETALL, GET or TTL
   std::size_t weight = 0;  // bytes that it may come to write, about
 };
 

@@ -1,6 +1,9 @@
 // The names of everything we keep in Redis; nothing else makes a key.
 //
-//   <prefix>:{acct}            hash     the account
+//   <prefix>:{acct}            hash     the account: email (as its owner wrote it), user-id, password-key
+//                                       (PasswordKey's text), password-salt, client-salt-seed, verified (1 or
+//                                       0), created, updated; while it is not verified verify-token
+//                                       (SHA-256), verify-expires and resent, then verified-by
 //   <prefix>:{acct}:wallet     hash     sequence, hmac, wallet, write (id of the write), updated
 //   <prefix>:{acct}:tokens     hash     SHA-256(token) → "<expiry> <scope> SHA-256(device)"
 //   <prefix>:{acct}:failures   integer  failed logins; expires with the window

@@ -68,6 +68,8 @@ void remove_key(const Words& read, Reply& reply) {
     std::fill(reply.elements.begin(), reply.elements.end(), Reply{});
   } else if (read[0] == "HGETALL") {
     reply.elements.clear();
+  } else if (read[0] == "TTL") {
+    reply.integer = -2;
   } else {
     reply = Reply{};
   }
@@ -75,8 +77,11 @@ void remove_key(const Words& read, Reply& reply) {
 
 // False: what this does is not known here.
 bool apply_one(const Words& write, const Words& read, Reply& reply) {
-  if (is_one_of(write[0], {"PUBLISH", "SPUBLISH", "EXPIREAT", "PERSIST"})) {
-    return true;  // nothing that a read of ours shows
+  if (is_one_of(write[0], {"PUBLISH", "SPUBLISH"})) {
+    return true;  // nothing that a read shows
+  }
+  if (is_one_of(write[0], {"EXPIREAT", "PERSIST"})) {
+    return read[0] != "TTL" || write[1] != read[1];
   }
   if (write[0] == "DEL") {
     if (std::find(write.begin() + 1, write.end(), read[1]) != write.end()) {
@@ -114,7 +119,7 @@ bool Overlay::apply(const Commands& reads, std::span<Reply> replies) const {
   }
   for (std::size_t i = 0; i < reads.size(); ++i) {
     const Words read = reads[i].words();
-    if (!is_one_of(read[0], {"HGET", "HMGET", "HGETALL", "GET"})) {
+    if (!is_one_of(read[0], {"HGET", "HMGET", "HGETALL", "GET", "TTL"})) {
       return false;
     }
     for (const Words& write : writes) {

@@ -29,6 +29,11 @@ TokenState token_state(const Reply& record, UnixTime now) {
   return parsed->scope == "*" ? TokenState::valid : TokenState::wrong_scope;
 }
 
+FailedLogins read_failures(const Reply& count, const Reply& seconds_left) {
+  return {to_integer(count.text).value_or(0),
+          static_cast<std::uint32_t>(std::max<std::int64_t>(seconds_left.integer, 0))};
+}
+
 std::optional<Sequence> read_sequence(const Reply& reply) {
   if (reply.type != Reply::Type::array || reply.elements.empty()) {
     return std::nullopt;

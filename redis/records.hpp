@@ -25,6 +25,9 @@ struct TokenRecord {
 // The state of a token given the reply to HGET on its digest.
 TokenState token_state(const Reply& record, UnixTime now);
 
+// The replies to GET and TTL of the failures: none if they are not something we wrote.
+FailedLogins read_failures(const Reply& count, const Reply& seconds_left);
+
 // The reply to HMGET sequence hmac wallet, whose texts are taken over. False: not something we wrote. No
 // wallet: `wallet` stays empty.
 bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet);

@@ -25,10 +25,10 @@ class RedisStore : public Store {
   Task<Result<bool>> create_account(AccountId id, Account account, std::optional<Verification> pending,
                                     UnixTime now) override;
   Task<Result<bool>> remove_unverified(AccountId id, Verification pending) override;
-  Task<Result<LoginOutcome>> save_token(AccountId id, PasswordHash checked, NewToken token, LoginLimit limit,
-                                        UnixTime now) override;
-  Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
-                                              UnixTime now) override;
+  Task<Result<LoginResult>> save_token(AccountId id, CheckedPassword checked, NewToken token,
+                                       LoginLimit limit, UnixTime now) override;
+  Task<Result<ChangeResult>> change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
+                                             UnixTime now) override;
   Task<Result<WalletView>> get_wallet(Token token, UnixTime now) override;
   Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) override;
   Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) override;

@@ -41,8 +41,7 @@ Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
   if (!read_account((*replies)[0], state.account)) {
     co_return changes_.failed(StoreError::internal);
   }
-  state.failed.count = to_integer((*replies)[1].text).value_or(0);
-  state.failed.seconds_left = static_cast<std::uint32_t>(std::max<std::int64_t>((*replies)[2].integer, 0));
+  state.failed = read_failures((*replies)[1], (*replies)[2]);
   co_return state;
 }
 

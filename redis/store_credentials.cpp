@@ -12,21 +12,24 @@ namespace {
 
 enum class Verdict { same, changed, locked, nonsense };
 
-// `account` is the reply to HMGET password-key password-salt verified, `failures` the one to GET failures.
-Verdict judge(const Reply& account, const Reply& failures, const PasswordHash& checked,
+// `account` is the reply to HMGET password-key password-salt verified, `failed` what has been read of the
+// failures.
+Verdict judge(const Reply& account, const FailedLogins& failed, const PasswordHash& checked,
               const LoginLimit& limit) {
   if (!account.is_array(3)) {
     return Verdict::nonsense;
   }
-  const bool same = equal_secrets(account.elements[0].text, checked.key) &&
-                    account.elements[1].text == checked.salt && account.elements[2].text == "1";
-  if (!same) {
+  // Guesses made side by side must not get more attempts than the limit gives: a right one counts for nothing
+  // once the wrong ones have used them up. Hence it comes first: not even that a guess was right a moment ago
+  // is told.
+  if (limit.exceeded_by(failed)) {
+    return Verdict::locked;
+  }
+  const PasswordHash stored{account.elements[0].text, account.elements[1].text};
+  if (!same_password(stored, checked) || account.elements[2].text != "1") {
     return Verdict::changed;
   }
-  // Guesses made side by side must not get more attempts than the limit gives: a right one counts for nothing
-  // once the wrong ones have used them up.
-  const bool locked = limit.exceeded_by({to_integer(failures.text).value_or(0), 0});
-  return locked ? Verdict::locked : Verdict::same;
+  return Verdict::same;
 }
 
 // More devices than anybody has. Every login reads all tokens of the account, so their number has to have a
@@ -68,26 +71,34 @@ bool holds_token(const Reply& tokens, const std::string& digest) {
 
 }  // namespace
 
-Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash checked, NewToken token,
-                                                  LoginLimit limit, UnixTime now) {
+Task<Result<LoginResult>> RedisStore::save_token(AccountId id, CheckedPassword checked, NewToken token,
+                                                 LoginLimit limit, UnixTime now) {
   token.device = sha256_hex(token.device);  // a name may be long, and it is only ever compared
   Look look;
   look.watch = {keys_.account(id), keys_.tokens(id)};
   look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
   look.reads.emplace_back("GET", keys_.failures(id));
+  look.reads.emplace_back("TTL", keys_.failures(id));
   look.reads.emplace_back("HGETALL", keys_.tokens(id));
-  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<LoginOutcome>> {
-    const Reply& tokens = seen[2];
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<LoginResult>> {
+    const Reply& tokens = seen[3];
     if (maybe_written && holds_token(tokens, token.digest)) {
-      return Decision<LoginOutcome>{LoginOutcome::saved, {}};
+      return Decision<LoginResult>{{LoginOutcome::saved}, {}};
     }
-    switch (judge(seen[0], seen[1], checked, limit)) {
+    const FailedLogins failed = read_failures(seen[1], seen[2]);
+    switch (judge(seen[0], failed, checked.stored, limit)) {
       case Verdict::same: break;
-      case Verdict::changed: return Decision<LoginOutcome>{LoginOutcome::credentials_changed, {}};
-      case Verdict::locked: return Decision<LoginOutcome>{LoginOutcome::too_many_failures, {}};
+      case Verdict::changed: return Decision<LoginResult>{{LoginOutcome::credentials_changed}, {}};
+      case Verdict::locked:
+        return Decision<LoginResult>{{LoginOutcome::too_many_failures, failed.seconds_left}, {}};
       case Verdict::nonsense: return StoreError::internal;
     }
-    Decision<LoginOutcome> accepted{LoginOutcome::saved, {}};
+    Decision<LoginResult> accepted{{LoginOutcome::saved}, {}};
+    // Not if another login has been faster: its key may be dearer than ours.
+    if (!checked.renewed_key.empty() && seen[0].elements[0].text == checked.stored.key) {
+      accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", checked.renewed_key, "updated",
+                                   now);
+    }
     if (const auto old = outdated(tokens, token.device, now); !old.empty()) {
       Command drop("HDEL", keys_.tokens(id));
       for (const std::string& digest : old) {
@@ -100,44 +111,47 @@ Task<Result<LoginOutcome>> RedisStore::save_token(AccountId id, PasswordHash che
     accepted.writes.emplace_back("DEL", keys_.failures(id));
     return accepted;
   };
-  co_return co_await change<LoginOutcome>(id, std::move(look), decide);
+  co_return co_await change<LoginResult>(id, std::move(look), decide);
 }
 
 // The password, the salt seed, the wallet and every token in one MULTI. Whoever holds an old token, or
 // checked the old password a moment ago, watches one of these keys and finds it changed.
-Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
-                                                        UnixTime now) {
+Task<Result<ChangeResult>> RedisStore::change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
+                                                       UnixTime now) {
   Look look;
   look.watch = {keys_.account(id), keys_.wallet(id), keys_.tokens(id)};
   look.weight = wanted.wallet ? wanted.wallet->encrypted.size() : 0;
   look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
   look.reads.emplace_back("GET", keys_.failures(id));
+  look.reads.emplace_back("TTL", keys_.failures(id));
   look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
   const std::string write = next_write_id();
-  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<ChangeOutcome>> {
-    const auto current = read_wallet_state(seen[2]);
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<ChangeResult>> {
+    const auto current = read_wallet_state(seen[3]);
     if (!current) {
       return StoreError::internal;
     }
     // The new salt is random and ours alone; the wallet's mark stays when the password is changed again.
     const bool ours = seen[0].is_array(3) && seen[0].elements[1].text == wanted.replacement.salt;
     if (maybe_written && (ours || holds_mark(current->marks, write))) {
-      return Decision<ChangeOutcome>{ChangeOutcome::changed, {}};
+      return Decision<ChangeResult>{{ChangeOutcome::changed}, {}};
     }
-    switch (judge(seen[0], seen[1], wanted.checked, limit)) {
+    const FailedLogins failed = read_failures(seen[1], seen[2]);
+    switch (judge(seen[0], failed, wanted.checked, limit)) {
       case Verdict::same: break;
-      case Verdict::changed: return Decision<ChangeOutcome>{ChangeOutcome::credentials_changed, {}};
-      case Verdict::locked: return Decision<ChangeOutcome>{ChangeOutcome::too_many_failures, {}};
+      case Verdict::changed: return Decision<ChangeResult>{{ChangeOutcome::credentials_changed}, {}};
+      case Verdict::locked:
+        return Decision<ChangeResult>{{ChangeOutcome::too_many_failures, failed.seconds_left}, {}};
       case Verdict::nonsense: return StoreError::internal;
     }
     if (wanted.wallet &&
         (current->sequence == 0 || wanted.wallet->sequence != std::uint64_t{current->sequence} + 1)) {
-      return Decision<ChangeOutcome>{ChangeOutcome::bad_sequence, {}};
+      return Decision<ChangeResult>{{ChangeOutcome::bad_sequence}, {}};
     }
     if (!wanted.wallet && current->sequence > 0) {
-      return Decision<ChangeOutcome>{ChangeOutcome::wallet_missing_in_request, {}};
+      return Decision<ChangeResult>{{ChangeOutcome::wallet_missing_in_request}, {}};
     }
-    Decision<ChangeOutcome> accepted{ChangeOutcome::changed, {}};
+    Decision<ChangeResult> accepted{{ChangeOutcome::changed}, {}};
     accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", wanted.replacement.key,
                                  "password-salt", wanted.replacement.salt, "client-salt-seed",
                                  wanted.client_salt_seed, "updated", now);
@@ -148,7 +162,7 @@ Task<Result<ChangeOutcome>> RedisStore::change_password(AccountId id, PasswordCh
     accepted.writes.emplace_back("PUBLISH", keys_.events(id), kPasswordChanged);
     return accepted;
   };
-  co_return co_await change<ChangeOutcome>(id, std::move(look), decide);
+  co_return co_await change<ChangeResult>(id, std::move(look), decide);
 }
 
 }  // namespace wallet_sync

@@ -9,6 +9,20 @@ namespace {
 
 constexpr UnixTime kTokenLifetime = 14 * 24 * 3600;  // PROTOCOL "Values": token
 
+// The account's key as it would be made today, if it is in the old form or cheaper; empty: it is fine.
+Task<std::string> renewed_key(const Call& call, const PasswordHash& hash, std::string password) {
+  auto key = PasswordKey::parse(hash.key);
+  if (key && key->cost.work() < kPasswordCost.work()) {
+    auto digits = co_await call.services.kdf.derive(std::move(password), hash.salt, kPasswordCost);
+    if (!digits) {
+      co_return std::string();  // the queue is full: another login will do it
+    }
+    key = PasswordKey{kPasswordCost, *std::move(digits)};
+  }
+  std::string text = key ? key->text() : std::string();
+  co_return text == hash.key ? std::string() : std::move(text);
+}
+
 }  // namespace
 
 Task<Response> authenticate(const Call& call) {
@@ -29,6 +43,9 @@ Task<Response> authenticate(const Call& call) {
   if (!checked.account) {
     co_return checked.refusal;
   }
+  CheckedPassword right;
+  right.stored = checked.account->password;
+  right.renewed_key = co_await renewed_key(call, right.stored, password);
   const AccountId id = AccountId::of(*email);
   const auto token = Token::generate(id);
   if (!token) {
@@ -37,14 +54,14 @@ Task<Response> authenticate(const Call& call) {
   const UnixTime now = call.services.now();
   const LoginLimit& limit = call.settings.login_limit;
   const NewToken saved{token->digest(), device, now + kTokenLifetime};
-  auto outcome = co_await call.services.store.save_token(id, checked.account->password, saved, limit, now);
-  if (!outcome) {
-    co_return store_failure(outcome.error());
+  auto result = co_await call.services.store.save_token(id, std::move(right), saved, limit, now);
+  if (!result) {
+    co_return store_failure(result.error());
   }
-  switch (*outcome) {
+  switch (result->outcome) {
     case LoginOutcome::saved: break;
     case LoginOutcome::credentials_changed: co_return wrong_credentials(call);
-    case LoginOutcome::too_many_failures: co_return too_many_failures(limit.window);
+    case LoginOutcome::too_many_failures: co_return too_many_failures(result->seconds_left);
   }
   co_return json_response(200, JsonWriter()
                                    .text("token", token->text())

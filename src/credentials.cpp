@@ -29,11 +29,16 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
   }
 
   std::string salt(state->account ? std::string_view(state->account->password.salt) : kNobodysSalt);
-  auto key = co_await call.services.kdf.derive(std::move(password), std::move(salt));
+  const auto stored =
+      state->account ? PasswordKey::parse(state->account->password.key) : std::make_optional<PasswordKey>();
+  if (!stored) {
+    co_return refuse(store_failure(StoreError::internal));
+  }
+  auto key = co_await call.services.kdf.derive(std::move(password), std::move(salt), stored->cost);
   if (!key) {
     co_return refuse(service_unavailable());
   }
-  if (!state->account || !equal_secrets(*key, state->account->password.key)) {
+  if (!state->account || !equal_secrets(*key, stored->digits)) {
     if (limit.attempts == 0) {
       co_return refuse(wrong_credentials(call));
     }
@@ -47,7 +52,13 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
                                                     : wrong_credentials(call));
   }
   if (!state->account->verified) {
-    co_return refuse(error_response(401, "Account is not verified"));
+    // Nothing is stored for a guess that ends here, so nobody else refuses it when it came beyond the limit.
+    auto later = co_await store.read_login(id);
+    if (!later) {
+      co_return refuse(store_failure(later.error()));
+    }
+    co_return refuse(limit.exceeded_by(later->failed) ? too_many_failures(later->failed.seconds_left)
+                                                      : error_response(401, "Account is not verified"));
   }
   co_return Checked{std::move(state->account), {}};
 }

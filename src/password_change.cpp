@@ -52,23 +52,23 @@ Task<Response> change_password(const Call& call) {
   if (!salt) {
     co_return error_response(500);
   }
-  auto key = co_await call.services.kdf.derive(fields.text("newPassword"), *salt);
+  auto key = co_await call.services.kdf.derive(fields.text("newPassword"), *salt, kPasswordCost);
   if (!key) {
     co_return service_unavailable();
   }
   change.checked = checked.account->password;
-  change.replacement = {*std::move(key), *std::move(salt)};
+  change.replacement = {PasswordKey{kPasswordCost, *std::move(key)}.text(), *std::move(salt)};
 
   const LoginLimit& limit = call.settings.login_limit;
-  auto outcome = co_await call.services.store.change_password(AccountId::of(*email), std::move(change), limit,
-                                                              call.services.now());
-  if (!outcome) {
-    co_return store_failure(outcome.error());
+  auto result = co_await call.services.store.change_password(AccountId::of(*email), std::move(change), limit,
+                                                             call.services.now());
+  if (!result) {
+    co_return store_failure(result.error());
   }
-  switch (*outcome) {
+  switch (result->outcome) {
     case ChangeOutcome::changed: break;
     case ChangeOutcome::credentials_changed: co_return wrong_credentials(call);
-    case ChangeOutcome::too_many_failures: co_return too_many_failures(limit.window);
+    case ChangeOutcome::too_many_failures: co_return too_many_failures(result->seconds_left);
     case ChangeOutcome::bad_sequence:
       co_return error_response(409, "Bad sequence number or wallet does not exist");
     case ChangeOutcome::wallet_missing_in_request:

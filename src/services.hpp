@@ -34,8 +34,9 @@ struct Settings {
 class KeyDerivation {
  public:
   virtual ~KeyDerivation() = default;
-  // The key in hex; nullopt when the queue is full (or memory is): answer 503.
-  virtual Task<std::optional<std::string>> derive(std::string password, std::string salt_hex) = 0;
+  // The digits of the key; nullopt when the queue is full (or memory is): answer 503.
+  virtual Task<std::optional<std::string>> derive(std::string password, std::string salt_hex,
+                                                  ScryptCost cost) = 0;
 };
 
 // Hands a mail over to the next server, off the event loop.

@@ -49,11 +49,11 @@ Task<Response> signup(const Call& call) {
   if (!salt) {
     co_return error_response(500);
   }
-  auto key = co_await call.services.kdf.derive(password, *salt);
+  auto key = co_await call.services.kdf.derive(password, *salt, kPasswordCost);
   if (!key) {
     co_return service_unavailable();
   }
-  account.password = {*std::move(key), *std::move(salt)};
+  account.password = {PasswordKey{kPasswordCost, *std::move(key)}.text(), *std::move(salt)};
 
   account.verified = policy.mode != AccountPolicy::Mode::email;
   if (account.verified) {

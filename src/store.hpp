@@ -78,7 +78,17 @@ struct NewToken {
   UnixTime expires = 0;
 };
 
+struct CheckedPassword {
+  PasswordHash stored;      // what the password was compared with, and was right
+  std::string renewed_key;  // takes the place of its key; empty: the key is fine
+};
+
 enum class LoginOutcome { saved, credentials_changed, too_many_failures };
+
+struct LoginResult {
+  LoginOutcome outcome;
+  std::uint32_t seconds_left = 0;  // with too_many_failures: until they are forgotten
+};
 
 struct PasswordChange {
   PasswordHash checked;  // the one the old password was compared with
@@ -93,6 +103,11 @@ enum class ChangeOutcome {
   too_many_failures,
   bad_sequence,
   wallet_missing_in_request
+};
+
+struct ChangeResult {
+  ChangeOutcome outcome;
+  std::uint32_t seconds_left = 0;  // as above
 };
 
 enum class ResendOutcome { renewed, unknown_account, already_verified, too_soon };
@@ -115,10 +130,10 @@ class Store {
 
   // Saves the token if the account's password is still `checked`, in place of the device's former token;
   // forgets failed logins.
-  virtual Task<Result<LoginOutcome>> save_token(AccountId id, PasswordHash checked, NewToken token,
-                                                LoginLimit limit, UnixTime now) = 0;
-  virtual Task<Result<ChangeOutcome>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
-                                                      UnixTime now) = 0;
+  virtual Task<Result<LoginResult>> save_token(AccountId id, CheckedPassword checked, NewToken token,
+                                               LoginLimit limit, UnixTime now) = 0;
+  virtual Task<Result<ChangeResult>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
+                                                     UnixTime now) = 0;
 
   virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
   virtual Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) = 0;

@@ -239,20 +239,48 @@ def test_guesses_at_once_over_all_endpoints_share_the_limit(guessing, email):
     assert outcomes(together(calls))[0] <= LIMIT
 
 
-def test_a_right_guess_that_comes_behind_too_many_wrong_ones_is_429_though_all_were_under_way(make_server):
-    server = make_server(http=f"wallet_sync_login_attempts {LIMIT} 15m; wallet_sync_thread_pool threads=1 max_queue=64;",
-                         workers=1).start()
-    email = Api3(server.port).new_account()
+def behind_wrong_guesses(server, email):
+    """The reply to a right guess that waits behind as many wrong ones as are allowed."""
     links = []
     for password in [GUESS] * LIMIT + [PASSWORD]:
         body = json.dumps({"email": email, "password": password, "deviceId": "d"}).encode()
         links.append(raw.RawConnection(server.port))
         links[-1].send(raw.request("POST", "/api/3/auth/full", body))
     replies = [link.read() for link in links]
-    assert outcomes(replies[:-1]) == (LIMIT, 0)
-    assert_closed(replies[-1])
     for link in links:
         link.close()
+    assert outcomes(replies[:-1]) == (LIMIT, 0)
+    return replies[-1]
+
+
+@pytest.mark.parametrize("verified", [True, False], ids=["verified", "not verified"])
+def test_a_right_guess_that_comes_behind_too_many_wrong_ones_is_429_though_all_were_under_way(make_server, verified):
+    server = make_server(http=f"wallet_sync_login_attempts {LIMIT} 15m; wallet_sync_thread_pool threads=1 max_queue=64;",
+                         workers=1).start()
+    email = Api3(server.port).new_account()
+    server.redis.cli("HSET", key_of(email), "verified", int(verified))
+    assert_closed(behind_wrong_guesses(server, email))
+    server.redis.cli("DEL", key_of(email, ":failures"))
+    reply = Api3(server.port).auth(email)
+    assert (reply.status, verified) in ((200, True), (401, False))
+
+
+@pytest.mark.parametrize("what", ["auth", "change"])
+def test_a_right_guess_refused_at_the_last_moment_is_told_what_is_left(make_server, proxy_of, what):
+    server = make_server(http=f"wallet_sync_login_attempts {LIMIT} 15m;", redis_options="timeout=10s")
+    server.redis.start()
+    proxy = proxy_of(server.redis)
+    server.nginx.http = server.nginx.http.replace(server.redis.unix_address, proxy.address)
+    api = Api3(server.start().port)
+    email = api.new_account()
+    hold = proxy.hold("WATCH")
+    request = Background(lambda: getattr(api, what)(email))
+    hold.wait()
+    server.redis.cli("SET", key_of(email, ":failures"), LIMIT, "EX", 100)
+    hold.release()
+    reply = request.wait()
+    assert_closed(reply, seconds=100)
+    assert int(reply.header("Retry-After")) > 80
 
 
 # ---- who counts

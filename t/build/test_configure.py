@@ -48,6 +48,27 @@ def test_configure_names_the_debian_packages_of_missing_libraries(tmp_path):
         "please install libhiredis-dev libyajl-dev libcurl4-openssl-dev libssl-dev")
 
 
+@pytest.mark.parametrize("wanted", ["", "NO"], ids=["by default", "switched off"])
+def test_configure_finds_the_optional_library_for_scrypt_unless_told_not_to(tmp_path, wanted):
+    status, said = configure(tmp_path, "--with-compat", "--with-threads", WALLET_SYNC_SCRYPT_KDF=wanted)
+    assert status == 0, said
+    makefile = (tmp_path / "objs" / "Makefile").read_text()
+    assert ("checking for libscrypt-kdf ... found" in said) == (not wanted), said
+    assert ("-lscrypt-kdf" in makefile) == (not wanted)
+    assert f"-DWALLET_SYNC_SCRYPT_KDF={'OFF' if wanted else 'ON'}" in makefile
+
+
+def test_configure_goes_on_without_the_optional_library_for_scrypt(tmp_path):
+    compiler = tmp_path / "cc"
+    compiler.write_text('#!/bin/sh\ncase "$*" in *-lscrypt-kdf*) exit 1 ;; esac\nexec gcc "$@"\n')
+    compiler.chmod(0o755)
+    status, said = configure(tmp_path, "--with-compat", "--with-threads", f"--with-cc={compiler}")
+    assert status == 0, said
+    assert "checking for libscrypt-kdf ... not found" in said
+    makefile = (tmp_path / "objs" / "Makefile").read_text()
+    assert "-lscrypt-kdf" not in makefile and "-DWALLET_SYNC_SCRYPT_KDF=OFF" in makefile
+
+
 def test_configure_refuses_a_compiler_without_coroutines(tmp_path):
     compiler = tmp_path / "c++"
     compiler.write_text("#!/bin/sh\nexit 1\n")

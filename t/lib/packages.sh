@@ -4,7 +4,7 @@
 
 # "a|b" is met by any of its names; if none is there, the first is installed.
 packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev libyajl-dev libwslay-dev
-    "libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev" libssl-dev libunistring-dev)
+    "libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev" libssl-dev libunistring-dev libscrypt-kdf-dev)
 packages_to_run=(redis-tools curl)
 packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-dev libpcre2-dev
     zlib1g-dev openssl prometheus python3 python3-pytest python3-aiosmtpd python3-websockets)

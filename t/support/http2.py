@@ -29,6 +29,32 @@ def _read(link, size):
     return data
 
 
+class Sender:
+    """Sends small POSTs on streams of one connection and never looks at an answer."""
+
+    def __init__(self, port):
+        self._link = socket.create_connection(("127.0.0.1", port), stretched(20))
+        self._link.sendall(PREFACE + frame(SETTINGS, 0, 0))
+        self._next = 1
+
+    def post(self, path, body):
+        """The number of its stream."""
+        stream, self._next = self._next, self._next + 2
+        fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path.encode()), (b":authority", b"localhost")]
+        self._link.sendall(frame(HEADERS, END_HEADERS, stream, b"".join(_header(*field) for field in fields))
+                           + frame(DATA, END_STREAM, stream, body))
+        return stream
+
+    def reset(self, stream):
+        self._link.sendall(frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._link.close()
+
+
 def post(port, path, body, announced=True):
     """(status, body of the reply); the body is sent as the server's windows allow, until the server has answered."""
     fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path.encode()), (b":authority", b"localhost")]

@@ -112,6 +112,18 @@ void a_wallet_is_read_field_by_field(void**) {
   assert_false(read_wallet(array({text("7"), text("mac")}), wallet));
 }
 
+void failures_without_a_window_have_no_time_left(void**) {
+  Reply never, gone, soon;
+  never.type = gone.type = soon.type = Reply::Type::integer;
+  never.integer = -1;
+  gone.integer = -2;
+  soon.integer = 7;
+  assert_true(read_failures(text("3"), soon).count == 3 && read_failures(text("3"), soon).seconds_left == 7);
+  assert_int_equal(read_failures(text("3"), never).seconds_left, 0);
+  assert_true(read_failures(Reply{}, gone).count == 0 && read_failures(Reply{}, gone).seconds_left == 0);
+  assert_int_equal(read_failures(text("many"), soon).count, 0);
+}
+
 }  // namespace
 
 int main() {
@@ -128,6 +140,7 @@ int main() {
       cmocka_unit_test(a_sequence_is_read_up_to_its_greatest_value),
       cmocka_unit_test(what_is_no_sequence_is_not_read_as_one),
       cmocka_unit_test(a_wallet_is_read_field_by_field),
+      cmocka_unit_test(failures_without_a_window_have_no_time_left),
   };
   return cmocka_run_group_tests_name("redis records", tests, nullptr, nullptr);
 }

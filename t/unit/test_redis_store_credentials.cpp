@@ -30,10 +30,11 @@ NewToken record_of(const Token& token, std::string device = "phone", UnixTime ex
 template <typename AnyWorker>
 LoginOutcome save(AnyWorker& worker, const Token& token, char password = 'a', std::string device = "phone",
                   UnixTime now = kNow) {
-  const auto result = worker.run(worker.store.save_token(
-      account_id(), password_hash(password), record_of(token, std::move(device), now + kDay), kLimit, now));
+  const auto result =
+      worker.run(worker.store.save_token(account_id(), {password_hash(password), ""},
+                                         record_of(token, std::move(device), now + kDay), kLimit, now));
   assert_true(static_cast<bool>(result));
-  return *result;
+  return result->outcome;
 }
 
 PasswordChange a_change(std::optional<Wallet> wallet, char from = 'a', char to = 'b') {
@@ -44,7 +45,7 @@ template <typename AnyWorker>
 ChangeOutcome change(AnyWorker& worker, PasswordChange wanted) {
   const auto result = worker.run(worker.store.change_password(account_id(), std::move(wanted), kLimit, kNow));
   assert_true(static_cast<bool>(result));
-  return *result;
+  return result->outcome;
 }
 
 TokenState state_of(Worker& worker, const Token& token) {
@@ -110,16 +111,95 @@ void a_login_drops_all_tokens_that_have_expired(void**) {
   assert_true(state_of(worker, lives) == TokenState::valid);
 }
 
+// ---- keys that are made anew
+
+const std::string kRenewed = "scrypt$15$8$1$" + password_hash('a').key;
+const std::string kDearer = "scrypt$16$8$1$" + password_hash('e').key;
+
+template <typename AnyWorker>
+LoginOutcome renew(AnyWorker& worker, const Token& token, std::string key = kRenewed) {
+  const auto result = worker.run(worker.store.save_token(account_id(), {password_hash('a'), std::move(key)},
+                                                         record_of(token), kLimit, kNow));
+  assert_true(static_cast<bool>(result));
+  return result->outcome;
+}
+
+std::string stored_key() { return (*redis)("HGET", kKeys.account(account_id()), "password-key").text; }
+
+void a_login_replaces_the_key_and_nothing_else_of_the_password(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  const Token tablet = issue_token(*redis, account_id(), "*", kNow + kDay, "tablet");
+  const Token phone = new_token(account_id());
+  assert_true(renew(worker, phone) == LoginOutcome::saved);
+  assert_text(stored_key(), kRenewed);
+  const auto state = worker.run(worker.store.read_login(account_id()));
+  assert_text(state->account->password.salt, password_hash('a').salt);
+  assert_text(state->account->client_salt_seed, std::string(64, '5'));
+  assert_true(state_of(worker, tablet) == TokenState::valid);
+  assert_true(state_of(worker, phone) == TokenState::valid);
+}
+
+void a_refused_login_replaces_no_key(void**) {
+  Worker worker(redis->server());
+  sign_up(worker, 'b');
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::credentials_changed);
+  assert_text(stored_key(), password_hash('b').key);
+}
+
+void logins_side_by_side_that_replace_the_key_are_all_accepted(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  sign_up(rival);
+  worker.just_before_exec([&] { assert_true(renew(rival, new_token(account_id())) == LoginOutcome::saved); });
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::saved);
+  assert_text(stored_key(), kRenewed);
+}
+
+void a_key_that_was_made_dearer_meanwhile_stays(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  sign_up(rival);
+  worker.just_before_exec(
+      [&] { assert_true(renew(rival, new_token(account_id()), kDearer) == LoginOutcome::saved); });
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::saved);
+  assert_text(stored_key(), kDearer);
+}
+
+void a_key_made_anew_meanwhile_keeps_no_password_change_from_its_work(void**) {
+  for (const std::string& key : {kRenewed, kDearer}) {
+    (*redis)("FLUSHALL");
+    ProxiedWorker worker(redis->server());
+    Worker rival(redis->server());
+    sign_up(rival);
+    worker.just_before_exec(
+        [&] { assert_true(renew(rival, new_token(account_id()), key) == LoginOutcome::saved); });
+    assert_true(change(worker, a_change(std::nullopt)) == ChangeOutcome::changed);
+    assert_text(stored_key(), password_hash('b').key);
+    assert_int_equal((*redis)("EXISTS", kKeys.tokens(account_id())).integer, 0);
+  }
+}
+
+void a_password_change_before_exec_is_not_undone_by_a_key_made_anew(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  sign_up(rival);
+  worker.just_before_exec(
+      [&] { assert_true(change(rival, a_change(std::nullopt)) == ChangeOutcome::changed); });
+  assert_true(renew(worker, new_token(account_id())) == LoginOutcome::credentials_changed);
+  assert_text(stored_key(), password_hash('b').key);
+}
+
 void logins_of_one_device_side_by_side_leave_one_token(void**) {
   Worker worker(redis->server());
   sign_up(worker);
-  std::vector<Task<Result<LoginOutcome>>> tasks;
+  std::vector<Task<Result<LoginResult>>> tasks;
   for (int i = 0; i < 10; ++i) {
-    tasks.push_back(worker.store.save_token(account_id(), password_hash('a'),
+    tasks.push_back(worker.store.save_token(account_id(), {password_hash('a'), ""},
                                             record_of(new_token(account_id())), kLimit, kNow));
   }
   for (const auto& result : finish_all(worker.loop, tasks)) {
-    assert_true(result && *result == LoginOutcome::saved);
+    assert_true(result && result->outcome == LoginOutcome::saved);
   }
   assert_int_equal((*redis)("HLEN", kKeys.tokens(account_id())).integer, 1);
 }
@@ -131,9 +211,10 @@ void a_token_is_saved_for_the_current_password_only(void**) {
   assert_true(save(worker, new_token(account_id()), 'b') == LoginOutcome::credentials_changed);
   PasswordHash other_salt = password_hash('a');
   other_salt.salt = password_hash('c').salt;
-  assert_true(*worker.run(worker.store.save_token(account_id(), other_salt,
-                                                  record_of(new_token(account_id())), kLimit, kNow)) ==
-              LoginOutcome::credentials_changed);
+  assert_true(worker
+                  .run(worker.store.save_token(account_id(), {other_salt, ""},
+                                               record_of(new_token(account_id())), kLimit, kNow))
+                  ->outcome == LoginOutcome::credentials_changed);
   assert_text(redis->snapshot(), before);
 }
 
@@ -169,13 +250,38 @@ void at_the_limit_of_failures_even_the_right_password_is_refused(void**) {
   assert_true(save(worker, new_token(account_id())) == LoginOutcome::saved);
 }
 
+void what_is_refused_at_the_limit_says_how_long(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  (*redis)("SET", kKeys.failures(account_id()), 3, "EX", 100);
+  const auto login = worker.run(worker.store.save_token(account_id(), {password_hash('a'), ""},
+                                                        record_of(new_token(account_id())), kLimit, kNow));
+  assert_true(login && login->outcome == LoginOutcome::too_many_failures);
+  assert_in_range(login->seconds_left, 90, 100);
+  const auto change =
+      worker.run(worker.store.change_password(account_id(), a_change(std::nullopt), kLimit, kNow));
+  assert_true(change && change->outcome == ChangeOutcome::too_many_failures);
+  assert_in_range(change->seconds_left, 90, 100);
+}
+
+void beyond_the_limit_nothing_is_said_of_the_password(void**) {
+  Worker worker(redis->server());
+  (*redis)("SET", kKeys.failures(account_id()), 3, "EX", 100);
+  assert_true(save(worker, new_token(account_id())) == LoginOutcome::too_many_failures);
+  sign_up(worker, 'b');
+  assert_true(save(worker, new_token(account_id()), 'a') == LoginOutcome::too_many_failures);
+  assert_true(change(worker, a_change(std::nullopt, 'a')) == ChangeOutcome::too_many_failures);
+}
+
 void without_a_limit_failures_lock_nothing(void**) {
   Worker worker(redis->server());
   sign_up(worker);
   (*redis)("SET", kKeys.failures(account_id()), 1000000, "EX", 900);
   const Token token = new_token(account_id());
-  assert_true(*worker.run(worker.store.save_token(account_id(), password_hash('a'), record_of(token),
-                                                  LoginLimit{0, 900}, kNow)) == LoginOutcome::saved);
+  assert_true(worker
+                  .run(worker.store.save_token(account_id(), {password_hash('a'), ""}, record_of(token),
+                                               LoginLimit{0, 900}, kNow))
+                  ->outcome == LoginOutcome::saved);
 }
 
 void a_password_change_before_exec_keeps_the_old_passwords_token_out(void**) {
@@ -319,16 +425,16 @@ void a_password_change_before_exec_keeps_a_wallet_out(void**) {
 void of_several_password_changes_side_by_side_one_wins(void**) {
   Worker worker(redis->server());
   sign_up(worker);
-  std::vector<Task<Result<ChangeOutcome>>> tasks;
+  std::vector<Task<Result<ChangeResult>>> tasks;
   for (const char to : {'b', 'c', 'd', 'e'}) {
     tasks.push_back(
         worker.store.change_password(account_id(), a_change(std::nullopt, 'a', to), kLimit, kNow));
   }
   int changed = 0;
   for (const auto& result : finish_all(worker.loop, tasks)) {
-    assert_true(result &&
-                (*result == ChangeOutcome::changed || *result == ChangeOutcome::credentials_changed));
-    changed += *result == ChangeOutcome::changed ? 1 : 0;
+    assert_true(result && (result->outcome == ChangeOutcome::changed ||
+                           result->outcome == ChangeOutcome::credentials_changed));
+    changed += result->outcome == ChangeOutcome::changed ? 1 : 0;
   }
   assert_int_equal(changed, 1);
 }
@@ -392,11 +498,19 @@ int main() {
       cmocka_unit_test_setup(of_a_thousand_tokens_the_first_to_expire_gives_way, flush),
       cmocka_unit_test_setup(a_login_replaces_the_token_of_its_device_only, flush),
       cmocka_unit_test_setup(a_login_drops_all_tokens_that_have_expired, flush),
+      cmocka_unit_test_setup(a_login_replaces_the_key_and_nothing_else_of_the_password, flush),
+      cmocka_unit_test_setup(a_refused_login_replaces_no_key, flush),
+      cmocka_unit_test_setup(logins_side_by_side_that_replace_the_key_are_all_accepted, flush),
+      cmocka_unit_test_setup(a_key_that_was_made_dearer_meanwhile_stays, flush),
+      cmocka_unit_test_setup(a_key_made_anew_meanwhile_keeps_no_password_change_from_its_work, flush),
+      cmocka_unit_test_setup(a_password_change_before_exec_is_not_undone_by_a_key_made_anew, flush),
       cmocka_unit_test_setup(logins_of_one_device_side_by_side_leave_one_token, flush),
       cmocka_unit_test_setup(a_token_is_saved_for_the_current_password_only, flush),
       cmocka_unit_test_setup(no_token_is_saved_for_accounts_that_are_gone_or_unverified, flush),
       cmocka_unit_test_setup(a_login_resets_the_failures, flush),
       cmocka_unit_test_setup(at_the_limit_of_failures_even_the_right_password_is_refused, flush),
+      cmocka_unit_test_setup(what_is_refused_at_the_limit_says_how_long, flush),
+      cmocka_unit_test_setup(beyond_the_limit_nothing_is_said_of_the_password, flush),
       cmocka_unit_test_setup(without_a_limit_failures_lock_nothing, flush),
       cmocka_unit_test_setup(a_password_change_before_exec_keeps_the_old_passwords_token_out, flush),
       cmocka_unit_test_setup(a_password_change_before_the_look_keeps_the_old_passwords_token_out, flush),
