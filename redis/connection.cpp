@@ -198,8 +198,9 @@ bool Connection::on_reply(Reply&& reply) {
 }
 
 void Connection::on_writable() {
-  blocked_ = false;
-  heard_at_ms_ = loop_.now_ms();  // a peer that takes what we send, if slowly, is not silent
+  if (std::exchange(blocked_, false)) {
+    heard_at_ms_ = loop_.now_ms();  // the peer took what it was sent: until it has all, nothing can come back
+  }
   flush();
 }
 
@@ -221,17 +222,16 @@ void Connection::flush() {
 
 // One timer, moved only when it expires: a busy connection hears something every few microseconds.
 void Connection::on_silence() {
-  if (state_ != State::ready) {
+  if (state_ != State::connecting) {
+    on_readable();  // we may have been the one who did not listen
+  }
+  if (state_ == State::connecting || state_ == State::greeting) {
     was_silent_ = true;
     lose("no connection within connect_timeout");
     return;
   }
-  if (flights_.empty()) {
-    return;
-  }
-  on_readable();  // we may have been the one who did not listen
   const std::int64_t quiet = loop_.now_ms() - heard_at_ms_;
-  if (state_ != State::ready || flights_.empty()) {
+  if (state_ == State::lost || flights_.empty()) {
     return;
   }
   if (quiet < server_.command_timeout_ms) {

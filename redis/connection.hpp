@@ -6,9 +6,9 @@
 // Ready means that PING succeeded (a server that loads its data set accepts nearly everything else) and that
 // the server is a master. Replies come in the order of the commands.
 //
-// Only the peer's silence ends a connection: nothing at all arrived for command_timeout although something is
-// due. How long anyone wants to wait for a reply is another matter, and his own: he goes, and the reply is
-// dropped when it comes.
+// Only the peer's silence ends a connection: for command_timeout nothing at all came, nor was anything more taken,
+// although something is due. How long anyone wants to wait for a reply is another matter, and his own: he goes,
+// and the reply is dropped when it comes.
 #pragma once
 
 #include <cstddef>
@@ -90,7 +90,7 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   const std::string& reason() const { return reason_; }
   const Server& server() const { return server_; }
   unsigned generation() const { return generation_; }
-  // When something came over it the last time.
+  // When something came over it the last time, or the peer took what it had not taken at once.
   std::int64_t heard_at_ms() const { return heard_at_ms_; }
   std::size_t flights() const { return flights_.size(); }
 

@@ -126,15 +126,19 @@ void Peer::refuses(std::string reason) {
   loop_.run_posted();
 }
 
+bool Peer::next_turn() {
+  read_later_ = false;
+  if (user_ != nullptr) {
+    user_->on_readable();
+  }
+  loop_.run_posted();
+  return read_later_;
+}
+
 void Peer::says(std::string_view bytes) {
-  to_be_read_ += bytes;
-  do {
-    read_later_ = false;
-    if (user_ != nullptr) {
-      user_->on_readable();
-    }
-    loop_.run_posted();
-  } while (read_later_);
+  has_said(bytes);
+  while (next_turn()) {
+  }
 }
 
 void Peer::hangs_up() {

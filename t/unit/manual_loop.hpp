@@ -25,6 +25,10 @@ class Peer {
   void accepts();
   void refuses(std::string reason = "Connection refused");
   void says(std::string_view bytes);
+  // The same, but nobody has been told yet that there is something to read.
+  void has_said(std::string_view bytes) { to_be_read_ += bytes; }
+  // Our end is told that there is something to read; true: it asks to be told once more.
+  bool next_turn();
   void hangs_up();
   // Accepts, and answers a greeting without AUTH and SELECT as a master does.
   void greets();

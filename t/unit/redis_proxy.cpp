@@ -54,6 +54,9 @@ RedisProxy::~RedisProxy() {
   while (!pairs_.empty()) {
     close(pairs_.front());
   }
+  if (rate_ != nullptr) {
+    ev_token_bucket_cfg_free(rate_);
+  }
   unlink(server_.unix_path.c_str());
 }
 
@@ -68,10 +71,13 @@ void RedisProxy::accept(int fd) {
   }
   evutil_make_socket_nonblocking(fd);
   evutil_make_socket_nonblocking(target);
-  Pair& pair = pairs_.emplace_back(Pair{this, nullptr, nullptr, false, false, {}});
+  Pair& pair = pairs_.emplace_back(Pair{this, nullptr, nullptr, false, {}, false, {}});
   pair.self = std::prev(pairs_.end());
   pair.client = bufferevent_socket_new(loop_.base(), fd, BEV_OPT_CLOSE_ON_FREE);
   pair.target = bufferevent_socket_new(loop_.base(), target, BEV_OPT_CLOSE_ON_FREE);
+  if (rate_ != nullptr) {
+    bufferevent_set_rate_limit(pair.client, rate_);
+  }
   bufferevent_setcb(pair.client, from_client, nullptr, on_event, &pair);
   bufferevent_setcb(pair.target, from_target, nullptr, on_event, &pair);
   bufferevent_enable(pair.client, EV_READ | EV_WRITE);
@@ -92,11 +98,42 @@ void RedisProxy::from_client(bufferevent* client, void* data) {
   const std::string request = drain(client);
   switch (pair.proxy->judge(request)) {
     case Verdict::forward: break;
-    case Verdict::hold: pair.held = true; return;
+    case Verdict::hold:
+      pair.held = true;
+      pair.request = request;
+      return;
     case Verdict::cut: pair.proxy->close(pair); return;
     case Verdict::cut_reply: pair.swallow_reply = true; break;
   }
+  pair.proxy->forward(pair, request);
+}
+
+void RedisProxy::forward(Pair& pair, const std::string& request) {
   bufferevent_write(pair.target, request.data(), request.size());
+}
+
+void RedisProxy::release() {
+  for (auto next = pairs_.begin(); next != pairs_.end();) {
+    Pair& pair = *next++;  // it may be closed
+    if (std::exchange(pair.held, false)) {
+      forward(pair, std::exchange(pair.request, {}));
+      from_client(pair.client, &pair);
+    }
+  }
+}
+
+void RedisProxy::throttle(std::size_t from_store, std::size_t to_store) {
+  constexpr timeval kTick{0, 10'000};
+  constexpr std::size_t kTicks = 100;  // a second
+  ev_token_bucket_cfg* const former = rate_;
+  rate_ = ev_token_bucket_cfg_new(from_store / kTicks, from_store / kTicks, to_store / kTicks,
+                                  to_store / kTicks, &kTick);
+  for (Pair& pair : pairs_) {
+    bufferevent_set_rate_limit(pair.client, rate_);
+  }
+  if (former != nullptr) {
+    ev_token_bucket_cfg_free(former);
+  }
 }
 
 void RedisProxy::from_target(bufferevent* target, void* data) {

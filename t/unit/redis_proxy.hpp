@@ -7,18 +7,20 @@
 #include <list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "libevent_loop.hpp"
 #include "server.hpp"
 
 struct bufferevent;
+struct ev_token_bucket_cfg;
 struct evconnlistener;
 
 class RedisProxy {
  public:
   enum class Verdict {
     forward,
-    hold,       // it and all that follows on its connection stay here
+    hold,       // it and all that follows on its connection stay here until release()
     cut,        // Redis never gets it; the connection is closed
     cut_reply,  // Redis gets it; once it has answered the connection is closed, without the answer
   };
@@ -34,6 +36,12 @@ class RedisProxy {
   std::function<Verdict(std::string_view request)> judge;
   std::size_t accepted() const { return accepted_; }
   std::size_t open() const { return pairs_.size(); }
+  // Forwards what was held, without asking again.
+  void release();
+  // New connections lead there: a virtual address has moved.
+  void retarget(wallet_sync::Server target) { target_ = std::move(target); }
+  // A slow network: so many bytes a second from and to the store, on each connection.
+  void throttle(std::size_t from_store, std::size_t to_store);
 
  private:
   struct Pair {
@@ -41,12 +49,14 @@ class RedisProxy {
     bufferevent* client;
     bufferevent* target;
     bool held = false;
+    std::string request = {};  // that is held
     bool swallow_reply = false;
     std::list<Pair>::iterator self;
   };
 
   void accept(int fd);
   void close(Pair& pair);
+  void forward(Pair& pair, const std::string& request);
   static void from_client(bufferevent* client, void* pair);
   static void from_target(bufferevent* target, void* pair);
   static void on_event(bufferevent*, short what, void* pair);
@@ -55,6 +65,7 @@ class RedisProxy {
   wallet_sync::Server target_;
   wallet_sync::Server server_;
   evconnlistener* listener_ = nullptr;
+  ev_token_bucket_cfg* rate_ = nullptr;
   std::list<Pair> pairs_;
   std::size_t accepted_ = 0;
 };
