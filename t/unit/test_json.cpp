@@ -400,6 +400,31 @@ void only_what_must_be_escaped_is_escaped(void**) {
   assert_text(JsonWriter().text("\"\n\0"sv, "x").number("\t", 1).finish(), R"({"\"\n\u0000":"x","\t":1})");
 }
 
+// At each place of a text that is longer than a block.
+void a_text_is_plain_if_it_needs_no_escape(void**) {
+  for (const std::size_t size : {0U, 1U, 63U, 64U, 65U, 200U}) {
+    const std::string plain(size, '\xe2');
+    assert_true(is_plain(plain));
+    for (std::size_t i = 0; i < size; ++i) {
+      for (const char special : {'"', '\\', '\0', '\x1f', '\n'}) {
+        std::string text = plain;
+        text[i] = special;
+        assert_row(!is_plain(text), text);
+      }
+      for (const char harmless : {' ', '\x7f', '/', '\xff', '!', '#'}) {
+        std::string text = plain;
+        text[i] = harmless;
+        assert_row(is_plain(text), text);
+      }
+    }
+  }
+}
+
+void a_text_by_itself_is_quoted(void**) {
+  assert_text(json_text(""), R"("")");
+  assert_text(json_text("a\"b"), R"("a\"b")");
+}
+
 }  // namespace
 
 int main() {
@@ -427,6 +452,8 @@ int main() {
       cmocka_unit_test(the_result_does_not_need_the_body),
       cmocka_unit_test(an_object_is_written_in_order_without_blanks),
       cmocka_unit_test(only_what_must_be_escaped_is_escaped),
+      cmocka_unit_test(a_text_is_plain_if_it_needs_no_escape),
+      cmocka_unit_test(a_text_by_itself_is_quoted),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -118,7 +118,20 @@ void a_command_whose_effect_is_not_known_makes_the_replies_good_for_nothing(void
   assert_text(after(Command("GET", "k"), text("1"), {Command("INCR", "k")}), "not known");
   assert_text(after(Command("HGET", "k", "f"), text("1"), {Command("HSETNX", "k", "f", "2")}), "not known");
   assert_text(after(Command("HLEN", "k"), text("1"), {Command("HSET", "k", "f", "2")}), "not known");
-  assert_text(after(Command("TTL", "k"), text("1"), {Command("DEL", "k")}), "not known");
+  assert_text(after(Command("TTL", "k"), text("1"), {Command("EXPIREAT", "k", 5)}), "not known");
+  assert_text(after(Command("STRLEN", "k"), text("1"), {Command("DEL", "k")}), "not known");
+}
+
+void a_key_that_is_gone_has_no_time_left(void**) {
+  Reply seconds;
+  seconds.type = Reply::Type::integer;
+  seconds.integer = 7;
+  Overlay overlay;
+  overlay.add({Command("DEL", "other", "k"), Command("PUBLISH", "k", "x"), Command("EXPIREAT", "other", 5)});
+  std::vector<Reply> replies = {seconds, seconds};
+  assert_true(overlay.apply({Command("TTL", "k"), Command("TTL", "third")}, replies));
+  assert_int_equal(replies[0].integer, -2);
+  assert_int_equal(replies[1].integer, 7);
 }
 
 void each_read_sees_all_writes(void**) {
@@ -157,6 +170,7 @@ int main() {
       cmocka_unit_test(what_no_read_shows_changes_nothing),
       cmocka_unit_test(bytes_are_bytes),
       cmocka_unit_test(a_command_whose_effect_is_not_known_makes_the_replies_good_for_nothing),
+      cmocka_unit_test(a_key_that_is_gone_has_no_time_left),
       cmocka_unit_test(each_read_sees_all_writes),
       cmocka_unit_test(cleared_it_knows_of_nothing),
   };
