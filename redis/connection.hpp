@@ -107,6 +107,8 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   // Ends it, e.g. because of a reply that says the server is not what we need. The owner hears of it later in
   // this turn.
   void lose(std::string reason);
+  // The same, because the peer does not answer.
+  void lose_to_silence();
 
  private:
   enum class State { connecting, greeting, ready, lost };

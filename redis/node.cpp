@@ -177,7 +177,7 @@ void Node::drop_silent(std::int64_t heard_before_ms) {
   for (Tenant* tenant : tenants_) {
     Connection* connection = tenant->connection();
     if (connection != nullptr && connection->heard_at_ms() <= heard_before_ms) {
-      connection->lose("no answer within timeout");
+      connection->lose_to_silence();
     }
   }
 }
