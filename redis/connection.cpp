@@ -200,6 +200,8 @@ bool Connection::on_reply(Reply&& reply) {
   if (receiver != nullptr) {
     receiver->flight_ = nullptr;
     receiver->on_replies(*this, std::move(replies));
+  } else {
+    owner_.on_unclaimed(*this, replies);
   }
   return state_ != State::lost;
 }

@@ -69,6 +69,8 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
     virtual void on_lost(Connection& connection) = 0;
     // What comes on a connection that push_command was used on.
     virtual void on_push(Connection&, const Reply&) {}
+    // All replies of a receiver that does not exist any more.
+    virtual void on_unclaimed(Connection&, const Replies&) {}
 
    protected:
     ~Owner() = default;

@@ -138,6 +138,10 @@ void Node::on_lost(Connection& connection) {
 
 void Node::on_push(Connection& connection, const Reply& push) { tenant_of(connection).on_push(push); }
 
+void Node::on_unclaimed(Connection& connection, const Replies& replies) {
+  tenant_of(connection).on_unclaimed(replies);
+}
+
 void Node::retry_later() {
   if (!retry_->armed()) {
     retry_->arm(next_backoff(backoff_ms_));
