@@ -111,6 +111,13 @@ void Connection::lose(std::string reason) {
   }
 }
 
+void Connection::lose_to_silence() {
+  if (state_ != State::lost) {
+    was_silent_ = true;
+    lose(state_ == State::ready ? "no answer within timeout" : "no connection within connect_timeout");
+  }
+}
+
 void Connection::on_failed(std::string reason) { lose(std::move(reason)); }
 
 void Connection::on_connected() {
@@ -193,6 +200,8 @@ bool Connection::on_reply(Reply&& reply) {
   if (receiver != nullptr) {
     receiver->flight_ = nullptr;
     receiver->on_replies(*this, std::move(replies));
+  } else {
+    owner_.on_unclaimed(*this, replies);
   }
   return state_ != State::lost;
 }
@@ -226,8 +235,7 @@ void Connection::on_silence() {
     on_readable();  // we may have been the one who did not listen
   }
   if (state_ == State::connecting || state_ == State::greeting) {
-    was_silent_ = true;
-    lose("no connection within connect_timeout");
+    lose_to_silence();
     return;
   }
   const std::int64_t quiet = loop_.now_ms() - heard_at_ms_;
@@ -238,8 +246,7 @@ void Connection::on_silence() {
     silence_->arm(server_.command_timeout_ms - quiet);
     return;
   }
-  was_silent_ = true;
-  lose("no answer within timeout");
+  lose_to_silence();
 }
 
 void Connection::run() {

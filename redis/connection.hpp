@@ -69,6 +69,8 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
     virtual void on_lost(Connection& connection) = 0;
     // What comes on a connection that push_command was used on.
     virtual void on_push(Connection&, const Reply&) {}
+    // All replies of a receiver that does not exist any more.
+    virtual void on_unclaimed(Connection&, const Replies&) {}
 
    protected:
     ~Owner() = default;
@@ -107,6 +109,8 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   // Ends it, e.g. because of a reply that says the server is not what we need. The owner hears of it later in
   // this turn.
   void lose(std::string reason);
+  // The same, because the peer does not answer.
+  void lose_to_silence();
 
  private:
   enum class State { connecting, greeting, ready, lost };

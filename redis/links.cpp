@@ -31,6 +31,7 @@ class Links::Link final : public Node::Tenant {
  private:
   void on_up() override { links_.pump(); }
   void on_down() override { links_.pump(); }
+  void on_unclaimed(const Replies& replies) override { links_.landed(replies); }  // they took a place, too
   Links& links_;
 };
 
@@ -59,7 +60,7 @@ void Read::on_replies(Connection& connection, Replies&& replies) {
     links_.node_.doubt(connection, reply);
   }
   Links& links = links_;
-  links.landed(connection, replies);
+  links.landed(replies);
   finish(std::move(replies));
 }
 
@@ -146,7 +147,7 @@ void Links::pump() {
   }
 }
 
-void Links::landed(Connection&, const Replies& replies) {
+void Links::landed(const Replies& replies) {
   constexpr double kWeight = 0.1;
   std::size_t bytes = 0;
   for (const Reply& reply : replies) {

@@ -66,7 +66,7 @@ class Links {
 
   void enter(Read& read);
   void leave(Read& read);
-  void landed(Connection& connection, const Replies& replies);
+  void landed(const Replies& replies);
   Link* free_link();
   void pump();
 

@@ -138,6 +138,10 @@ void Node::on_lost(Connection& connection) {
 
 void Node::on_push(Connection& connection, const Reply& push) { tenant_of(connection).on_push(push); }
 
+void Node::on_unclaimed(Connection& connection, const Replies& replies) {
+  tenant_of(connection).on_unclaimed(replies);
+}
+
 void Node::retry_later() {
   if (!retry_->armed()) {
     retry_->arm(next_backoff(backoff_ms_));
@@ -177,7 +181,7 @@ void Node::drop_silent(std::int64_t heard_before_ms) {
   for (Tenant* tenant : tenants_) {
     Connection* connection = tenant->connection();
     if (connection != nullptr && connection->heard_at_ms() <= heard_before_ms) {
-      connection->lose("no answer within timeout");
+      connection->lose_to_silence();
     }
   }
 }

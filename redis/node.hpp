@@ -52,6 +52,7 @@ class Node final : private Connection::Owner {
     virtual void on_up() = 0;    // connection() is not null
     virtual void on_down() = 0;  // it was lost, or could not be made; known_down() says whether to wait
     virtual void on_push(const Reply&) {}
+    virtual void on_unclaimed(const Replies&) {}
 
    private:
     friend class Node;
@@ -81,6 +82,7 @@ class Node final : private Connection::Owner {
   void on_ready(Connection& connection) override;
   void on_lost(Connection& connection) override;
   void on_push(Connection& connection, const Reply& push) override;
+  void on_unclaimed(Connection& connection, const Replies& replies) override;
   Tenant& tenant_of(const Connection& connection);
   Tenant* any_ready();
   void demoted(Connection& connection, const std::string& reason);

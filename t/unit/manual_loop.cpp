@@ -147,9 +147,10 @@ void Peer::hangs_up() {
 }
 
 void Peer::greets() {
+  greeted_ = true;
   accepts();
-  says("+PONG\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
   heard_.clear();
+  says("+PONG\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
 }
 
 void Peer::allows(std::size_t bytes) {

@@ -32,6 +32,7 @@ class Peer {
   void hangs_up();
   // Accepts, and answers a greeting without AUTH and SELECT as a master does.
   void greets();
+  bool has_greeted() const { return greeted_; }
   // From now on takes no more than so many bytes; allows(more) goes on.
   void allows(std::size_t bytes);
 
@@ -47,6 +48,7 @@ class Peer {
   std::string to_be_read_;
   bool ended_ = false;
   bool read_later_ = false;
+  bool greeted_ = false;
   std::string heard_;
   std::size_t room_ = SIZE_MAX;
 };
