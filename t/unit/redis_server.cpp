@@ -102,7 +102,7 @@ RedisServer::~RedisServer() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-void RedisServer::restart() { start("ready to accept connections at"); }
+void RedisServer::restart() { start("Ready to accept connections"); }
 
 void RedisServer::restart_without_waiting() { start("Server initialized"); }
 
