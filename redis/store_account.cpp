@@ -104,7 +104,11 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
         write.add(argument);
       }
     }
-    return Decision<bool>{true, {std::move(write)}};
+    Decision<bool> accepted{true, {std::move(write)}};
+    if (pending && pending->account_lifetime > 0) {
+      accepted.writes.emplace_back("EXPIRE", keys_.account(id), pending->account_lifetime);
+    }
+    return accepted;
   };
   co_return co_await transactions_.run<bool>(std::move(look), decide);
 }
@@ -147,6 +151,7 @@ Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
     accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kYes, "verified-by", digest,
                                  "updated", now);
     accepted.writes.emplace_back("HDEL", keys_.account(id), "verify-token", "verify-expires", "resent");
+    accepted.writes.emplace_back("PERSIST", keys_.account(id));
     return accepted;
   };
   co_return co_await transactions_.run<bool>(std::move(look), decide);

@@ -39,6 +39,8 @@ struct Account {
 struct Verification {
   std::string digest;
   UnixTime expires = 0;
+  // Of a new account: so many seconds after it was made it is gone, unless it has been verified; 0: it stays.
+  std::uint32_t account_lifetime = 0;
 };
 
 struct FailedLogins {

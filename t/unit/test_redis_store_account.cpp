@@ -17,7 +17,7 @@ using Verdict = RedisProxy::Verdict;
 const Keyspace kKeys("wsync");
 
 Verification a_verification(const Token& token, UnixTime expires = kNow + 2 * kDay) {
-  return {token.digest(), expires};
+  return {token.digest(), expires, 0};
 }
 
 // An account whose address is not verified yet, and the token that verifies it.
@@ -290,6 +290,99 @@ void a_forgotten_renewal_lets_the_next_one_through(void**) {
   assert_true(renew(worker, second, 60, kNow) == ResendOutcome::renewed);
 }
 
+// ---- accounts that nobody verifies
+
+Token sign_up_for(Worker& worker, std::uint32_t lifetime) {
+  const Token token = new_token(account_id());
+  Verification pending = a_verification(token);
+  pending.account_lifetime = lifetime;
+  assert_true(*worker.run(worker.store.create_account(account_id(), an_account('a', false), pending, kNow)));
+  return token;
+}
+
+std::int64_t time_to_live() { return (*redis)("TTL", kKeys.account(account_id())).integer; }
+
+void let_it_expire() {
+  (*redis)("PEXPIRE", kKeys.account(account_id()), 1);
+  LibeventLoop loop;
+  assert_true(loop.run_until([] { return (*redis)("EXISTS", kKeys.account(account_id())).integer == 0; }));
+}
+
+void an_account_that_nobody_verifies_is_gone_after_its_time(void**) {
+  Worker worker(redis->server());
+  const Token token = sign_up_for(worker, 1000);
+  assert_in_range(time_to_live(), 900, 1000);
+  assert_false(*worker.run(worker.store.create_account(account_id(), an_account('b'), std::nullopt, kNow)));
+  let_it_expire();
+  assert_false(login_state(worker).account.has_value());
+  assert_false(*worker.run(worker.store.verify(token, kNow)));
+  assert_true(renew(worker, a_verification(new_token(account_id())), 60, kNow) ==
+              ResendOutcome::unknown_account);
+  assert_int_equal((*redis)("EXISTS", kKeys.account(account_id())).integer, 0);
+}
+
+void an_address_whose_account_has_expired_is_free_again(void**) {
+  Worker worker(redis->server());
+  const Token first = sign_up_for(worker, 1000);
+  let_it_expire();
+  Verification pending = a_verification(new_token(account_id()));
+  pending.account_lifetime = 500;
+  assert_true(*worker.run(worker.store.create_account(account_id(), an_account('b', false), pending, kNow)));
+  assert_in_range(time_to_live(), 400, 500);
+  assert_text(login_state(worker).account->password.key, password_hash('b').key);
+  assert_false(*worker.run(worker.store.verify(first, kNow)));
+}
+
+void a_verified_account_stays_for_ever(void**) {
+  for (const Verdict verdict : {Verdict::forward, Verdict::cut_reply, Verdict::cut}) {
+    (*redis)("FLUSHALL");
+    ProxiedWorker worker(redis->server());
+    Worker other(redis->server());
+    const Token token = sign_up_for(other, 1000);
+    worker.at_first_exec([&] { return verdict; });
+    assert_true(*worker.run(worker.store.verify(token, kNow)));
+    assert_int_equal(time_to_live(), -1);
+  }
+  (*redis)("FLUSHALL");
+  Worker worker(redis->server());
+  assert_true(*worker.run(worker.store.create_account(account_id(), an_account(), std::nullopt, kNow)));
+  assert_int_equal(time_to_live(), -1);
+}
+
+void an_unverified_account_without_a_lifetime_stays(void**) {
+  Worker worker(redis->server());
+  sign_up_for(worker, 0);
+  assert_int_equal(time_to_live(), -1);
+}
+
+// Or whoever took the address could keep it by asking for mails.
+void a_renewal_does_not_make_the_lifetime_longer(void**) {
+  Worker worker(redis->server());
+  sign_up_for(worker, 1000);
+  (*redis)("EXPIRE", kKeys.account(account_id()), 100);
+  Verification fresh = a_verification(new_token(account_id()));
+  fresh.account_lifetime = 1000;
+  assert_true(renew(worker, fresh, 60, kNow) == ResendOutcome::renewed);
+  assert_in_range(time_to_live(), 1, 100);
+  assert_true(*worker.run(worker.store.forget_renewal(account_id(), fresh)));
+  assert_in_range(time_to_live(), 1, 100);
+}
+
+void an_account_that_expires_just_before_exec_is_not_half_revived(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker other(redis->server());
+  const Token token = sign_up_for(other, 1000);
+  worker.just_before_exec(let_it_expire);
+  assert_false(*worker.run(worker.store.verify(token, kNow)));
+  assert_int_equal((*redis)("EXISTS", kKeys.account(account_id())).integer, 0);
+
+  sign_up_for(other, 1000);
+  worker.just_before_exec(let_it_expire);
+  assert_true(renew(worker, a_verification(new_token(account_id())), 60, kNow) ==
+              ResendOutcome::unknown_account);
+  assert_int_equal((*redis)("EXISTS", kKeys.account(account_id())).integer, 0);
+}
+
 void failed_logins_are_counted_and_forgotten_with_the_window(void**) {
   Worker worker(redis->server());
   const std::string key = kKeys.failures(account_id());
@@ -406,6 +499,12 @@ int main() {
       cmocka_unit_test_setup(nothing_is_renewed_for_unknown_and_for_verified_accounts, flush),
       cmocka_unit_test_setup(a_renewal_whose_answer_got_lost_is_not_too_soon, flush),
       cmocka_unit_test_setup(a_forgotten_renewal_lets_the_next_one_through, flush),
+      cmocka_unit_test_setup(an_account_that_nobody_verifies_is_gone_after_its_time, flush),
+      cmocka_unit_test_setup(an_address_whose_account_has_expired_is_free_again, flush),
+      cmocka_unit_test_setup(a_verified_account_stays_for_ever, flush),
+      cmocka_unit_test_setup(an_unverified_account_without_a_lifetime_stays, flush),
+      cmocka_unit_test_setup(a_renewal_does_not_make_the_lifetime_longer, flush),
+      cmocka_unit_test_setup(an_account_that_expires_just_before_exec_is_not_half_revived, flush),
       cmocka_unit_test_setup(failed_logins_are_counted_and_forgotten_with_the_window, flush),
       cmocka_unit_test_setup(the_window_begins_with_the_first_failure, flush),
       cmocka_unit_test_setup(a_counter_that_lost_its_expiry_gets_one_again, flush),

@@ -18,7 +18,7 @@ constexpr LoginLimit kLimit{3, 900};
 
 void sign_up(Worker& worker, char password = 'a', bool verified = true) {
   const std::optional<Verification> pending =
-      verified ? std::nullopt : std::make_optional(Verification{std::string(64, 'f'), kNow + kDay});
+      verified ? std::nullopt : std::make_optional(Verification{std::string(64, 'f'), kNow + kDay, 0});
   assert_true(
       *worker.run(worker.store.create_account(account_id(), an_account(password, verified), pending, kNow)));
 }
