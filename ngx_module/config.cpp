@@ -97,6 +97,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   inherit(conf.accounts, outer.accounts);
   inherit(conf.max_body, outer.max_body);
   inherit(conf.login_limit, outer.login_limit);
+  inherit(conf.unverified_lifetime, outer.unverified_lifetime);
   inherit(conf.ping_interval, outer.ping_interval);
   inherit(conf.drain_time, outer.drain_time);
   inherit(conf.max_sockets, outer.max_sockets);
@@ -118,6 +119,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
                   conf.max_sockets.value_or(defaults.max_per_account),
                   conf.drain_time.value_or(defaults.drain_time)};
   conf.settings.login_limit = conf.login_limit.value_or(LoginLimit{});
+  conf.settings.unverified_lifetime = conf.unverified_lifetime.value_or(Settings{}.unverified_lifetime);
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);
   const Server server = conf.redis.value_or(default_server());

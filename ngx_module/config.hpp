@@ -39,6 +39,7 @@ struct LocationConf {
   std::optional<AccountPolicy> accounts;
   std::optional<std::size_t> max_body;
   std::optional<LoginLimit> login_limit;
+  std::optional<std::uint32_t> unverified_lifetime;  // seconds; 0: no end
   std::optional<ngx_msec_t> ping_interval;
   std::optional<ngx_msec_t> drain_time;
   std::optional<std::size_t> max_sockets;

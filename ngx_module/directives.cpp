@@ -2,6 +2,8 @@
 #include "directives.hpp"
 
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "config.hpp"
@@ -187,6 +189,26 @@ char* ngx_http_wallet_sync_login_attempts(ngx_conf_t* cf, ngx_command_t*, void* 
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   limit = value;
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_unverified_lifetime(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& lifetime = static_cast<LocationConf*>(conf)->unverified_lifetime;
+  if (lifetime) {
+    return duplicate();
+  }
+  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
+  const bool off = to_view(words[1]) == "off";
+  const ngx_int_t seconds = off ? 0 : ngx_parse_time(&words[1], 1);
+  constexpr ngx_int_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (seconds < (off ? 0 : 1) || seconds > kMost) {
+    ngx_conf_log_error(
+        NGX_LOG_EMERG, cf, 0,
+        "wallet_sync_unverified_lifetime: invalid value \"%V\"; write a time above 0, such as 7d, or off",
+        &words[1]);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  lifetime = static_cast<std::uint32_t>(seconds);
   return NGX_CONF_OK;
 }
 

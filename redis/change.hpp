@@ -43,7 +43,7 @@ using Seen = std::span<const Reply>;
 template <typename Outcome>
 struct Decision {
   Outcome outcome;  // final if there is nothing to write, else reported once EXEC has run
-  Commands writes;  // HSET, HDEL, DEL, EXPIREAT, PERSIST, PUBLISH
+  Commands writes;  // HSET, HDEL, DEL, EXPIRE, PERSIST, PUBLISH
 };
 
 // The part of a change that the queue and the lanes work with. It waits no longer than its deadline, for all

@@ -11,6 +11,12 @@
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
 //   <prefix>:next-user-id      integer  INCR
 //
+// An account that is not verified may have an expiry (EXPIRE when it is made, PERSIST in the transaction that
+// verifies it); a verified one never has. Redis forgets it by itself, with its own clock, and whatever asks
+// for it then finds none. One that expires between WATCH and EXEC has been changed (Redis 6.0.9), so no
+// transaction writes a part of an account where there is none any more; within an EXEC time stands still. The
+// other keys of an account exist for verified ones alone, but for the failures, which expire anyway.
+//
 // {acct} is the account id in hex. The braces are a Redis Cluster hash tag: all keys of an account live in
 // one slot, so a transaction on them works on a cluster.
 #pragma once

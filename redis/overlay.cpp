@@ -80,7 +80,7 @@ bool apply_one(const Words& write, const Words& read, Reply& reply) {
   if (is_one_of(write[0], {"PUBLISH", "SPUBLISH"})) {
     return true;  // nothing that a read shows
   }
-  if (is_one_of(write[0], {"EXPIREAT", "PERSIST"})) {
+  if (is_one_of(write[0], {"EXPIRE", "EXPIREAT", "PERSIST"})) {
     return read[0] != "TTL" || write[1] != read[1];
   }
   if (write[0] == "DEL") {

@@ -20,7 +20,7 @@ class RedisStore : public Store {
   // Starts to connect. Every coroutine of it must have ended before it is destroyed.
   RedisStore(EventLoop& loop, Server server, Monitor& monitor);
 
-  Task<Result<LoginState>> read_login(AccountId id) override;
+  Task<Result<LoginState>> read_login(Email email) override;
   Task<Result<FailedLogins>> count_failed_login(AccountId id, std::uint32_t window) override;
   Task<Result<bool>> create_account(AccountId id, Account account, std::optional<Verification> pending,
                                     UnixTime now) override;
@@ -35,8 +35,8 @@ class RedisStore : public Store {
   Task<Result<Standing>> read_standing(Token token, UnixTime now) override;
   Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) override;
   Task<Result<bool>> verify(Token token, UnixTime now) override;
-  Task<Result<ResendOutcome>> renew_verification(AccountId id, Verification pending, std::uint32_t interval,
-                                                 UnixTime now) override;
+  Task<Result<Renewal>> renew_verification(Email email, Verification pending, std::uint32_t interval,
+                                           UnixTime now) override;
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
 
   const Server& server() const { return server_; }

@@ -27,7 +27,8 @@ bool read_account(const Reply& reply, std::optional<Account>& account) {
 
 }  // namespace
 
-Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
+Task<Result<LoginState>> RedisStore::read_login(Email email) {
+  const AccountId id = AccountId::of(email);
   Commands commands;
   commands.emplace_back("HMGET", keys_.account(id), "email", "user-id", "password-key", "password-salt",
                         "client-salt-seed", "verified");
@@ -40,6 +41,9 @@ Task<Result<LoginState>> RedisStore::read_login(AccountId id) {
   LoginState state;
   if (!read_account((*replies)[0], state.account)) {
     co_return changes_.failed(StoreError::internal);
+  }
+  if (state.account && !email.is_also_spelled(state.account->email)) {
+    state.account.reset();
   }
   state.failed = read_failures((*replies)[1], (*replies)[2]);
   co_return state;
@@ -100,7 +104,11 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
         write.add(argument);
       }
     }
-    return Decision<bool>{true, {std::move(write)}};
+    Decision<bool> accepted{true, {std::move(write)}};
+    if (pending && pending->account_lifetime > 0) {
+      accepted.writes.emplace_back("EXPIRE", keys_.account(id), pending->account_lifetime);
+    }
+    return accepted;
   };
   co_return co_await change<bool>(id, std::move(look), decide);
 }
@@ -143,6 +151,7 @@ Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
     accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kYes, "verified-by", digest,
                                  "updated", now);
     accepted.writes.emplace_back("HDEL", keys_.account(id), "verify-token", "verify-expires", "resent");
+    accepted.writes.emplace_back("PERSIST", keys_.account(id));
     return accepted;
   };
   co_return co_await change<bool>(id, std::move(look), decide);
@@ -150,34 +159,35 @@ Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
 
 // The interval counts from one renewal to the next, so the first mail that got lost can be asked for again at
 // once.
-Task<Result<ResendOutcome>> RedisStore::renew_verification(AccountId id, Verification pending,
-                                                           std::uint32_t interval, UnixTime now) {
+Task<Result<Renewal>> RedisStore::renew_verification(Email email, Verification pending,
+                                                     std::uint32_t interval, UnixTime now) {
+  const AccountId id = AccountId::of(email);
   Look look;
   look.watch = {keys_.account(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token");
-  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<ResendOutcome>> {
-    if (!seen[0].is_array(3)) {
+  look.reads.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token", "email");
+  auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<Renewal>> {
+    if (!seen[0].is_array(4)) {
       return StoreError::internal;
     }
     const std::vector<Reply>& field = seen[0].elements;
-    if (field[0].is_nil()) {
-      return Decision<ResendOutcome>{ResendOutcome::unknown_account, {}};
+    if (field[0].is_nil() || !email.is_also_spelled(field[3].text)) {
+      return Decision<Renewal>{{ResendOutcome::unknown_account, {}}, {}};
     }
     if (field[0].text == kYes) {
-      return Decision<ResendOutcome>{ResendOutcome::already_verified, {}};
+      return Decision<Renewal>{{ResendOutcome::already_verified, {}}, {}};
     }
     if (maybe_written && field[2].text == pending.digest) {
-      return Decision<ResendOutcome>{ResendOutcome::renewed, {}};
+      return Decision<Renewal>{{ResendOutcome::renewed, field[3].text}, {}};
     }
     if (to_integer(field[1].text).value_or(0) + interval > now) {
-      return Decision<ResendOutcome>{ResendOutcome::too_soon, {}};
+      return Decision<Renewal>{{ResendOutcome::too_soon, {}}, {}};
     }
-    Decision<ResendOutcome> renewed{ResendOutcome::renewed, {}};
+    Decision<Renewal> renewed{{ResendOutcome::renewed, field[3].text}, {}};
     renewed.writes.emplace_back("HSET", keys_.account(id), "verify-token", pending.digest, "verify-expires",
                                 pending.expires, "resent", now, "updated", now);
     return renewed;
   };
-  co_return co_await change<ResendOutcome>(id, std::move(look), decide);
+  co_return co_await change<Renewal>(id, std::move(look), decide);
 }
 
 Task<Result<bool>> RedisStore::forget_renewal(AccountId id, Verification pending) {

@@ -36,15 +36,18 @@ Verdict judge(const Reply& account, const FailedLogins& failed, const PasswordHa
 // bound.
 constexpr std::size_t kMaxTokens = 1000;
 
-// Digests of the tokens that give way to a new one: the device's former one, all that have expired, and of
-// too many those that expire first.
+// An expired token is of no use to its device, but a machine whose clock is ahead must not take others' away.
+constexpr UnixTime kClocksDiffer = 24 * 3600;
+
+// Digests of the tokens that give way to a new one: the device's former one, all that expired long ago, and
+// of too many those that expire first.
 std::vector<std::string> outdated(const Reply& tokens, const std::string& device, UnixTime now) {
   std::vector<std::string> digests;
   std::vector<std::pair<UnixTime, const std::string*>> kept;
   for (std::size_t i = 0; i + 1 < tokens.elements.size(); i += 2) {
     const std::string& digest = tokens.elements[i].text;
     const auto record = TokenRecord::parse(tokens.elements[i + 1].text);
-    if (!record || record->device == device || record->expires <= now) {
+    if (!record || record->device == device || record->expires + kClocksDiffer <= now) {
       digests.push_back(digest);
     } else {
       kept.emplace_back(record->expires, &digest);

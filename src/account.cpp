@@ -32,7 +32,7 @@ Task<Response> get_client_salt_seed(const Call& call) {
   if (!email) {
     co_return error_response(400, "Invalid email");
   }
-  auto state = co_await call.services.store.read_login(AccountId::of(*email));
+  auto state = co_await call.services.store.read_login(*email);
   if (!state) {
     co_return store_failure(state.error());
   }

@@ -20,7 +20,7 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
   const LoginLimit& limit = call.settings.login_limit;
   Store& store = call.services.store;
 
-  auto state = co_await store.read_login(id);
+  auto state = co_await store.read_login(email);
   if (!state) {
     co_return refuse(store_failure(state.error()));
   }
@@ -53,7 +53,7 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
   }
   if (!state->account->verified) {
     // Nothing is stored for a guess that ends here, so nobody else refuses it when it came beyond the limit.
-    auto later = co_await store.read_login(id);
+    auto later = co_await store.read_login(email);
     if (!later) {
       co_return refuse(store_failure(later.error()));
     }

@@ -16,6 +16,12 @@ bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
+// How many characters beyond ASCII there are. REQUIRES: valid UTF-8.
+std::ptrdiff_t non_ascii(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) >= 0xc0; });
+}
+
 // RFC 5322 atext, widened to every non-ASCII character by RFC 6532.
 bool is_atext(char c) {
   constexpr std::string_view kSpecials = "!#$%&'*+-/=?^_`{|}~";
@@ -38,8 +44,8 @@ bool is_dot_atom(std::string_view text) {
   return in_atom;
 }
 
-// REQUIRES: valid UTF-8. Simple mapping: one code point becomes one, whatever the locale, though not always
-// in as many bytes (U+023A grows, U+0130 shrinks).
+// Simple mapping: one code point becomes one, whatever the locale, though not always
+// in as many bytes (U+023A grows, U+0130 shrinks). What is not UTF-8 becomes U+FFFD.
 std::string lower_case(std::string_view text) {
   std::string lower;
   lower.reserve(text.size());
@@ -68,7 +74,13 @@ std::optional<Email> Email::parse(std::string_view text) {
   if (at == std::string_view::npos) return std::nullopt;
   if (!is_dot_atom(text.substr(0, at)) || !is_dot_atom(text.substr(at + 1))) return std::nullopt;
   if (!is_utf8(text)) return std::nullopt;
-  return Email(std::string(text), lower_case(text));
+  std::string normalized = lower_case(text);
+  if (non_ascii(text) != non_ascii(normalized)) return std::nullopt;
+  return Email(std::string(text), std::move(normalized));
+}
+
+bool Email::is_also_spelled(std::string_view other) const {
+  return other == normalized_ || other == spelling_ || lower_case(other) == normalized_;
 }
 
 }  // namespace wallet_sync

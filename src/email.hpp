@@ -11,13 +11,16 @@ namespace wallet_sync {
 
 class Email {
  public:
-  // nullopt when `text` is anything but one bare address.
+  // nullopt when `text` is anything but one bare address, and when it has a character beyond ASCII whose
+  // lower case is within (the Kelvin sign's is k): as an account it would be another owner's address.
   static std::optional<Email> parse(std::string_view text);
 
   // The address as its owner wrote it.
   const std::string& spelling() const { return spelling_; }
   // Unicode simple lower case of the spelling: what makes two addresses the same account.
   const std::string& normalized() const { return normalized_; }
+  // Whether that is the lower case of another spelling, too.
+  bool is_also_spelled(std::string_view other) const;
 
  private:
   Email(std::string spelling, std::string normalized)

@@ -27,6 +27,8 @@ struct AccountPolicy {
 struct Settings {
   AccountPolicy accounts;
   LoginLimit login_limit;
+  std::uint32_t unverified_lifetime =
+      7 * 24 * 3600;                   // seconds until an account that is not verified is gone; 0: never
   std::uint32_t resend_interval = 60;  // seconds between two mails of /verify/resend to one account
 };
 

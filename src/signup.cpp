@@ -37,11 +37,12 @@ Task<Response> signup(const Call& call) {
   }
 
   const AccountId id = AccountId::of(*email);
-  auto existing = co_await call.services.store.read_login(id);
+  auto existing = co_await call.services.store.read_login(*email);
   if (!existing) {
     co_return store_failure(existing.error());
   }
-  if (existing->account) {  // only spares the KDF: create_account decides
+  if (existing
+          ->account) {  // only spares the KDF: create_account decides, for accounts of other addresses too
     co_return error_response(409, "Error registering");
   }
 
@@ -70,7 +71,7 @@ Task<Response> signup(const Call& call) {
     co_return error_response(500);
   }
   const UnixTime now = call.services.now();
-  const Verification pending{token->digest(), now + kVerificationLifetime};
+  const Verification pending{token->digest(), now + kVerificationLifetime, call.settings.unverified_lifetime};
   auto created = co_await call.services.store.create_account(id, std::move(account), pending, now);
   if (!created) {
     co_return store_failure(created.error());
@@ -100,17 +101,17 @@ Task<Response> resend_verification(const Call& call) {
     co_return error_response(500);
   }
   const UnixTime now = call.services.now();
-  const Verification pending{token->digest(), now + kVerificationLifetime};
-  auto outcome =
-      co_await call.services.store.renew_verification(id, pending, call.settings.resend_interval, now);
-  if (!outcome) {
-    co_return store_failure(outcome.error());
+  const Verification pending{token->digest(), now + kVerificationLifetime, 0};
+  auto renewal =
+      co_await call.services.store.renew_verification(*email, pending, call.settings.resend_interval, now);
+  if (!renewal) {
+    co_return store_failure(renewal.error());
   }
-  if (*outcome == ResendOutcome::unknown_account) {
+  if (renewal->outcome == ResendOutcome::unknown_account) {
     co_return error_response(401, "No match for email");
   }
-  if (*outcome == ResendOutcome::renewed &&
-      !co_await call.services.mailer->send_verification(email->spelling(), std::string(token->text()))) {
+  if (renewal->outcome == ResendOutcome::renewed &&
+      !co_await call.services.mailer->send_verification(renewal->address, std::string(token->text()))) {
     auto forgotten = co_await call.services.store.forget_renewal(id, pending);
     (void)forgotten;
     co_return service_unavailable("The mail could not be sent");

@@ -39,6 +39,8 @@ struct Account {
 struct Verification {
   std::string digest;
   UnixTime expires = 0;
+  // Of a new account: so many seconds after it was made it is gone, unless it has been verified; 0: it stays.
+  std::uint32_t account_lifetime = 0;
 };
 
 struct FailedLogins {
@@ -112,13 +114,19 @@ struct ChangeResult {
 
 enum class ResendOutcome { renewed, unknown_account, already_verified, too_soon };
 
+struct Renewal {
+  ResendOutcome outcome;
+  std::string address;  // if it is renewed: the account's own spelling, to which its mail goes
+};
+
 struct Standing;
 
 class Store {
  public:
   virtual ~Store() = default;
 
-  virtual Task<Result<LoginState>> read_login(AccountId account) = 0;
+  // No account if the one with the address's id belongs to another address: an id is a part of a hash.
+  virtual Task<Result<LoginState>> read_login(Email email) = 0;
   // Counts one failed login; the count is forgotten `window` seconds after the first of them.
   virtual Task<Result<FailedLogins>> count_failed_login(AccountId account, std::uint32_t window) = 0;
 
@@ -146,9 +154,10 @@ class Store {
 
   // true: the account is verified now and the token is used up.
   virtual Task<Result<bool>> verify(Token token, UnixTime now) = 0;
-  // Replaces the pending verification, at most once in `interval` seconds.
-  virtual Task<Result<ResendOutcome>> renew_verification(AccountId id, Verification pending,
-                                                         std::uint32_t interval, UnixTime now) = 0;
+  // Replaces the pending verification, at most once in `interval` seconds. An account of another address is
+  // unknown.
+  virtual Task<Result<Renewal>> renew_verification(Email email, Verification pending, std::uint32_t interval,
+                                                   UnixTime now) = 0;
   // Lets the next renew_verification through at once: the mail of this one could not be handed over.
   virtual Task<Result<bool>> forget_renewal(AccountId id, Verification pending) = 0;
 };

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from support.api import PASSWORD, assert_error, new_email
+from support.api3 import WRONG, Api3, dump, key_of
 
 INVALID = "Bad Request: Request failed validation"
 
@@ -39,7 +40,7 @@ def test_anything_else_fails_validation(api, path, email):
 
 @pytest.mark.parametrize("first, second", [
     ("joe", "JOE"), ("Élan", "élan"), ("ΣΑΣ", "σασ"), ("Ж", "ж"), ("Ǆ", "ǆ"), ("ǅ", "ǆ"), ("ẞ", "ß"), ("𐐀", "𐐨"),
-    ("İ", "i"), ("Ａ", "ａ"), ("Ⅷ", "ⅷ"), ("Ω", "ω"),
+    ("Å", "å"), ("Ａ", "ａ"), ("Ⅷ", "ⅷ"), ("Ω", "ω"),
 ])
 @pytest.mark.parametrize("part", ["local", "domain"])
 def test_addresses_that_differ_in_case_only_are_one_account(api, first, second, part):
@@ -51,6 +52,13 @@ def test_addresses_that_differ_in_case_only_are_one_account(api, first, second, 
     assert api.auth(spell(second).upper() if first == "joe" else spell(first)).status == 200
 
 
+@pytest.mark.parametrize("email", ["m\u0130ke@example.com", "mike@g\u0130thub.com", "\u212a@example.com", "jürgen@g\u0130thub.com"])
+def test_a_letter_that_would_become_an_ascii_one_is_refused(api, email):
+    """U+0130 and the Kelvin sign: the account would be that of the address in plain letters, and its mail would go elsewhere."""
+    for path in ("/signup", "/auth/full"):
+        assert_error(api.post(path, {"email": email, "password": PASSWORD, "deviceId": "d"}), 400, INVALID)
+
+
 @pytest.mark.parametrize("first, second", [
     ("ς", "σ"), ("ß", "ss"), ("é", "e"), (unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")),
     ("ı", "i"), ("ﬁ", "fi"),
@@ -59,6 +67,19 @@ def test_addresses_whose_lower_case_differs_are_two_accounts(api, first, second)
     name = unique()
     assert api.signup(f"{first}{name}@example.com").status == 201
     assert api.signup(f"{second}{name}@example.com").status == 201
+
+
+def test_an_account_that_only_shares_the_id_of_an_address_is_not_its_account(server, api):
+    """The id is a part of a hash; the address that is stored decides."""
+    api3, email = Api3(server.port), new_email()
+    assert api3.signup(email).status == 201
+    server.redis.cli("HSET", key_of(email), "email", new_email())
+    before = dump(server.redis, email)
+    assert_error(api3.salt_seed(email), 404, "Not Found: No match for email")
+    assert_error(api3.signup(email), 409, "Conflict: Error registering")
+    assert dump(server.redis, email) == before
+    for reply in (api3.auth(email), api3.change(email)):
+        assert_error(reply, 401, WRONG)
 
 
 def test_the_answer_to_a_login_is_the_same_for_each_spelling(api):

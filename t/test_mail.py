@@ -210,6 +210,25 @@ def test_a_resent_mail_voids_the_first_link(shared):
     assert shared.api.auth(email).status == 200
 
 
+def test_another_mail_goes_to_the_address_as_it_was_written_at_signup(shared):
+    email = "Some.One-" + new_email()
+    assert shared.api.signup(email).status == 201
+    first = shared.mail_for(email)
+    assert shared.api.resend(email.upper()).status == 200
+    assert not shared.mails.to(email.upper())
+    assert [mail.token for mail in shared.mails.to(email)][0] == first.token
+    assert shared.api.verify(shared.mails.to(email)[1].token).status == 200
+
+
+def test_another_mail_never_goes_to_a_look_alike_of_the_address(shared):
+    name = secrets.token_hex(6)
+    email, look_alike = f"{name}@github.example", f"{name}@g\u0130thub.example"
+    assert shared.api.signup(email).status == 201
+    assert_error(shared.api.resend(look_alike), 400, "Bad Request: Request failed validation: Invalid or missing 'email'")
+    assert not shared.mails.to(look_alike)
+    assert len(shared.mails.to(email)) == 1
+
+
 def test_an_expired_link_can_be_replaced(shared):
     email = shared.api.unverified()
     shared.age(email, "verify-expires", 3 * 24 * 3600)

@@ -73,8 +73,9 @@ std::vector<T> finish_all(LibeventLoop& loop, std::vector<Task<T>>& tasks) {
   return results;
 }
 
+inline Email an_email(std::string_view address = "satoshi@example.com") { return *Email::parse(address); }
 inline AccountId account_id(std::string_view address = "satoshi@example.com") {
-  return AccountId::of(*Email::parse(address));
+  return AccountId::of(an_email(address));
 }
 inline Token new_token(const AccountId& id) { return *Token::generate(id); }
 inline PasswordHash password_hash(char digit) { return {std::string(64, digit), std::string(32, digit)}; }

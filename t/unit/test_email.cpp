@@ -93,17 +93,15 @@ void the_lower_cased_address_is_the_account(void**) {
               {"\xc3\x9c@\xc3\x84", "\xc3\xbc@\xc3\xa4"},                    // Ü Ä
               {"\xce\xa3\xce\x91\xce\xa3@x", "\xcf\x83\xce\xb1\xcf\x83@x"},  // no final sigma: simple mapping
               {"\xd0\x96@\xd0\xaf", "\xd0\xb6@\xd1\x8f"},                    // Cyrillic
-              {"\xc4\xb0@x", "i@x"},                         // U+0130 is i alone, without a combining dot
-              {"I@X", "i@x"},                                // in every locale
-              {"\xe2\x84\xaa@x", "k@x"},                     // Kelvin sign
-              {"\xe2\x84\xab@x", "\xc3\xa5@x"},              // Angstrom sign
-              {"\xc8\xba@x", "\xe2\xb1\xa5@x"},              // U+023A: two bytes become three
-              {"\xe1\xba\x9e@x", "\xc3\x9f@x"},              // capital sharp s
-              {"\xc3\x9f@x", "\xc3\x9f@x"},                  // no folding to ss
-              {"\xc5\xbf@x", "\xc5\xbf@x"},                  // long s is lower case already
-              {"\xc7\x85@x", "\xc7\x86@x"},                  // title case
-              {"\xf0\x90\x90\x80@x", "\xf0\x90\x90\xa8@x"},  // Deseret, beyond the BMP
-              {"e\xcc\x81@x", "e\xcc\x81@x"},                // no composition
+              {"I@X", "i@x"},                                                // in every locale
+              {"\xe2\x84\xab@x", "\xc3\xa5@x"},                              // Angstrom sign
+              {"\xc8\xba@x", "\xe2\xb1\xa5@x"},                              // U+023A: two bytes become three
+              {"\xe1\xba\x9e@x", "\xc3\x9f@x"},                              // capital sharp s
+              {"\xc3\x9f@x", "\xc3\x9f@x"},                                  // no folding to ss
+              {"\xc5\xbf@x", "\xc5\xbf@x"},                                  // long s is lower case already
+              {"\xc7\x85@x", "\xc7\x86@x"},                                  // title case
+              {"\xf0\x90\x90\x80@x", "\xf0\x90\x90\xa8@x"},                  // Deseret, beyond the BMP
+              {"e\xcc\x81@x", "e\xcc\x81@x"},                                // no composition
               {"\xf0\x9f\x90\x8e@X", "\xf0\x9f\x90\x8e@x"}};
   for (const auto& row : rows) {
     const auto email = Email::parse(row.spelling);
@@ -117,6 +115,56 @@ void the_lower_cased_address_is_the_account(void**) {
   }
 }
 
+// Their lower case is an ASCII letter, so that the address of one owner would be the account of another:
+// U+0130 (I with a dot) and U+212A (Kelvin sign).
+void look_alikes_of_ascii_letters_are_refused(void**) {
+  for (const std::string_view text :
+       {"\xc4\xb0@x"sv, "mike@g\xc4\xb0thub.com"sv, "m\xc4\xb0ke@github.com"sv, "\xe2\x84\xaa@x"sv,
+        "a@\xe2\x84\xaa"sv, "j\xc3\xbcrgen@g\xc4\xb0thub.com"sv,
+        "\xe2\x84\xaa@b\xc3\xbc"
+        "cher.example"sv}) {
+    assert_row(!Email::parse(text).has_value(), text);
+  }
+  for (const std::string_view text : {"\xc4\xb1@x"sv, "\xc3\x84@x"sv, "\xe2\x84\xab@x"sv, "\xc5\xbf@x"sv}) {
+    assert_row(Email::parse(text).has_value(), text);  // dotless i, A umlaut, Angstrom sign, long s
+  }
+}
+
+// Every character there is: what differs from ASCII as it is written, differs from it as an account.
+void no_address_beyond_ascii_is_the_account_of_one_within(void**) {
+  for (std::uint32_t c = 0x80; c <= 0x10FFFF; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    std::string text;
+    if (c < 0x800) {
+      text = {static_cast<char>(0xC0 | c >> 6)};
+    } else if (c < 0x10000) {
+      text = {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 63))};
+    } else {
+      text = {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 63)),
+              static_cast<char>(0x80 | (c >> 6 & 63))};
+    }
+    text += static_cast<char>(0x80 | (c & 63));
+    const auto email = Email::parse("a@" + text);
+    if (email) {
+      assert_row(static_cast<unsigned char>(email->normalized()[2]) >= 0x80, text);
+    }
+  }
+}
+
+void an_address_is_recognized_in_any_spelling(void**) {
+  const auto email = Email::parse("J\xc3\xbcrgen@Example.com");
+  for (const std::string_view text :
+       {"J\xc3\xbcrgen@Example.com"sv, "j\xc3\xbcrgen@example.com"sv, "J\xc3\x9cRGEN@EXAMPLE.COM"sv}) {
+    assert_row(email->is_also_spelled(text), text);
+  }
+  for (const std::string_view text :
+       {""sv, "jurgen@example.com"sv, "j\xc3\xbcrgen@example.co"sv, "j\xc3\xbcrgen@example.com "sv, "\xff"sv,
+        "j\xc3\xbcrgen@example.com\0"sv}) {
+    assert_row(!email->is_also_spelled(text), text);
+  }
+  assert_true(Email::parse("ann@example.com")->is_also_spelled("ann@example.com"));
+}
+
 }  // namespace
 
 int main() {
@@ -125,6 +173,9 @@ int main() {
       cmocka_unit_test(anything_but_one_bare_address_is_refused),
       cmocka_unit_test(every_ascii_character_is_judged_alike_in_both_parts),
       cmocka_unit_test(the_lower_cased_address_is_the_account),
+      cmocka_unit_test(look_alikes_of_ascii_letters_are_refused),
+      cmocka_unit_test(no_address_beyond_ascii_is_the_account_of_one_within),
+      cmocka_unit_test(an_address_is_recognized_in_any_spelling),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

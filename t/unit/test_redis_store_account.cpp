@@ -17,7 +17,7 @@ using Verdict = RedisProxy::Verdict;
 const Keyspace kKeys("wsync");
 
 Verification a_verification(const Token& token, UnixTime expires = kNow + 2 * kDay) {
-  return {token.digest(), expires};
+  return {token.digest(), expires, 0};
 }
 
 // An account whose address is not verified yet, and the token that verifies it.
@@ -28,8 +28,17 @@ Token sign_up(Worker& worker, UnixTime expires = kNow + 2 * kDay) {
   return token;
 }
 
+template <typename AnyWorker>
+ResendOutcome renew(AnyWorker& worker, Verification pending, std::uint32_t interval, UnixTime now) {
+  const auto renewal =
+      worker.run(worker.store.renew_verification(an_email(), std::move(pending), interval, now));
+  assert_true(static_cast<bool>(renewal));
+  assert_text(renewal->address, renewal->outcome == ResendOutcome::renewed ? "Satoshi@example.com" : "");
+  return renewal->outcome;
+}
+
 LoginState login_state(Worker& worker) {
-  const auto state = worker.run(worker.store.read_login(account_id()));
+  const auto state = worker.run(worker.store.read_login(an_email()));
   assert_true(static_cast<bool>(state));
   return *state;
 }
@@ -53,6 +62,31 @@ void without_an_account_there_is_none_to_read(void**) {
   assert_false(login_state(worker).account.has_value());
 }
 
+// Its id is a part of a hash, so another address may have the same.
+void an_account_of_another_address_is_none(void**) {
+  Worker worker(redis->server());
+  Account other = an_account('a', false);
+  other.email = "nakamoto@example.com";
+  const Token token = new_token(account_id());
+  assert_true(*worker.run(worker.store.create_account(account_id(), other, a_verification(token), kNow)));
+  const std::string before = (*redis)("DUMP", kKeys.account(account_id())).text;
+  assert_false(login_state(worker).account.has_value());
+  assert_true(renew(worker, a_verification(new_token(account_id())), 60, kNow) ==
+              ResendOutcome::unknown_account);
+  assert_false(*worker.run(worker.store.create_account(account_id(), an_account(), std::nullopt, kNow)));
+  assert_text((*redis)("DUMP", kKeys.account(account_id())).text, before);
+}
+
+void an_account_is_found_in_any_spelling_of_its_address(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  for (const std::string_view spelling :
+       {"satoshi@example.com", "Satoshi@Example.com", "SATOSHI@EXAMPLE.COM"}) {
+    const auto state = worker.run(worker.store.read_login(an_email(spelling)));
+    assert_row(state && state->account && state->account->email == "Satoshi@example.com", spelling);
+  }
+}
+
 void an_account_without_a_salt_seed_has_none_when_read(void**) {
   Worker worker(redis->server());
   Account account = an_account();
@@ -65,9 +99,11 @@ void each_account_has_a_number_of_its_own(void**) {
   Worker worker(redis->server());
   std::vector<std::int64_t> ids;
   for (const std::string_view address : {"a@example.com", "b@example.com", "c@example.com"}) {
-    const AccountId id = account_id(address);
-    assert_true(*worker.run(worker.store.create_account(id, an_account(), std::nullopt, kNow)));
-    ids.push_back((*worker.run(worker.store.read_login(id))).account->id);
+    Account account = an_account();
+    account.email = address;
+    assert_true(*worker.run(
+        worker.store.create_account(account_id(address), std::move(account), std::nullopt, kNow)));
+    ids.push_back((*worker.run(worker.store.read_login(an_email(address)))).account->id);
   }
   assert_true(ids[0] < ids[1] && ids[1] < ids[2]);
 }
@@ -199,8 +235,7 @@ void a_renewed_verification_replaces_the_old_one(void**) {
   Worker worker(redis->server());
   const Token old = sign_up(worker);
   const Token fresh = new_token(account_id());
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), a_verification(fresh), 60, kNow)) ==
-              ResendOutcome::renewed);
+  assert_true(renew(worker, a_verification(fresh), 60, kNow) == ResendOutcome::renewed);
   assert_false(*worker.run(worker.store.verify(old, kNow)));
   assert_true(*worker.run(worker.store.verify(fresh, kNow)));
 }
@@ -209,28 +244,25 @@ void a_verification_is_renewed_at_most_once_per_interval(void**) {
   Worker worker(redis->server());
   sign_up(worker);
   const Token first = new_token(account_id());
-  const auto renew = [&](const Token& token, UnixTime now) {
-    return *worker.run(
-        worker.store.renew_verification(account_id(), a_verification(token, now + kDay), 60, now));
+  const auto renew_at = [&](const Token& token, UnixTime now) {
+    return renew(worker, a_verification(token, now + kDay), 60, now);
   };
-  assert_true(renew(first, kNow) == ResendOutcome::renewed);
-  assert_true(renew(new_token(account_id()), kNow) == ResendOutcome::too_soon);
-  assert_true(renew(new_token(account_id()), kNow + 59) == ResendOutcome::too_soon);
+  assert_true(renew_at(first, kNow) == ResendOutcome::renewed);
+  assert_true(renew_at(new_token(account_id()), kNow) == ResendOutcome::too_soon);
+  assert_true(renew_at(new_token(account_id()), kNow + 59) == ResendOutcome::too_soon);
   const Token second = new_token(account_id());
-  assert_true(renew(second, kNow + 60) == ResendOutcome::renewed);
+  assert_true(renew_at(second, kNow + 60) == ResendOutcome::renewed);
   assert_true(*worker.run(worker.store.verify(second, kNow + 61)));
 }
 
 void nothing_is_renewed_for_unknown_and_for_verified_accounts(void**) {
   Worker worker(redis->server());
   const Verification fresh = a_verification(new_token(account_id()));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), fresh, 60, kNow)) ==
-              ResendOutcome::unknown_account);
+  assert_true(renew(worker, fresh, 60, kNow) == ResendOutcome::unknown_account);
   assert_int_equal((*redis)("DBSIZE").integer, 0);
   const Token token = sign_up(worker);
   assert_true(*worker.run(worker.store.verify(token, kNow)));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), fresh, 60, kNow)) ==
-              ResendOutcome::already_verified);
+  assert_true(renew(worker, fresh, 60, kNow) == ResendOutcome::already_verified);
 }
 
 void a_renewal_whose_answer_got_lost_is_not_too_soon(void**) {
@@ -241,8 +273,7 @@ void a_renewal_whose_answer_got_lost_is_not_too_soon(void**) {
     sign_up(other);
     const Token fresh = new_token(account_id());
     worker.at_first_exec([&] { return verdict; });
-    assert_true(*worker.run(worker.store.renew_verification(account_id(), a_verification(fresh), 60, kNow)) ==
-                ResendOutcome::renewed);
+    assert_true(renew(worker, a_verification(fresh), 60, kNow) == ResendOutcome::renewed);
     assert_true(*other.run(other.store.verify(fresh, kNow)));
   }
 }
@@ -252,14 +283,104 @@ void a_forgotten_renewal_lets_the_next_one_through(void**) {
   sign_up(worker);
   const Verification first = a_verification(new_token(account_id()));
   const Verification second = a_verification(new_token(account_id()));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), first, 60, kNow)) ==
-              ResendOutcome::renewed);
+  assert_true(renew(worker, first, 60, kNow) == ResendOutcome::renewed);
   assert_false(*worker.run(worker.store.forget_renewal(account_id(), second)));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), second, 60, kNow)) ==
-              ResendOutcome::too_soon);
+  assert_true(renew(worker, second, 60, kNow) == ResendOutcome::too_soon);
   assert_true(*worker.run(worker.store.forget_renewal(account_id(), first)));
-  assert_true(*worker.run(worker.store.renew_verification(account_id(), second, 60, kNow)) ==
-              ResendOutcome::renewed);
+  assert_true(renew(worker, second, 60, kNow) == ResendOutcome::renewed);
+}
+
+// ---- accounts that nobody verifies
+
+Token sign_up_for(Worker& worker, std::uint32_t lifetime) {
+  const Token token = new_token(account_id());
+  Verification pending = a_verification(token);
+  pending.account_lifetime = lifetime;
+  assert_true(*worker.run(worker.store.create_account(account_id(), an_account('a', false), pending, kNow)));
+  return token;
+}
+
+std::int64_t time_to_live() { return (*redis)("TTL", kKeys.account(account_id())).integer; }
+
+void let_it_expire() {
+  (*redis)("PEXPIRE", kKeys.account(account_id()), 1);
+  LibeventLoop loop;
+  assert_true(loop.run_until([] { return (*redis)("EXISTS", kKeys.account(account_id())).integer == 0; }));
+}
+
+void an_account_that_nobody_verifies_is_gone_after_its_time(void**) {
+  Worker worker(redis->server());
+  const Token token = sign_up_for(worker, 1000);
+  assert_in_range(time_to_live(), 900, 1000);
+  assert_false(*worker.run(worker.store.create_account(account_id(), an_account('b'), std::nullopt, kNow)));
+  let_it_expire();
+  assert_false(login_state(worker).account.has_value());
+  assert_false(*worker.run(worker.store.verify(token, kNow)));
+  assert_true(renew(worker, a_verification(new_token(account_id())), 60, kNow) ==
+              ResendOutcome::unknown_account);
+  assert_int_equal((*redis)("EXISTS", kKeys.account(account_id())).integer, 0);
+}
+
+void an_address_whose_account_has_expired_is_free_again(void**) {
+  Worker worker(redis->server());
+  const Token first = sign_up_for(worker, 1000);
+  let_it_expire();
+  Verification pending = a_verification(new_token(account_id()));
+  pending.account_lifetime = 500;
+  assert_true(*worker.run(worker.store.create_account(account_id(), an_account('b', false), pending, kNow)));
+  assert_in_range(time_to_live(), 400, 500);
+  assert_text(login_state(worker).account->password.key, password_hash('b').key);
+  assert_false(*worker.run(worker.store.verify(first, kNow)));
+}
+
+void a_verified_account_stays_for_ever(void**) {
+  for (const Verdict verdict : {Verdict::forward, Verdict::cut_reply, Verdict::cut}) {
+    (*redis)("FLUSHALL");
+    ProxiedWorker worker(redis->server());
+    Worker other(redis->server());
+    const Token token = sign_up_for(other, 1000);
+    worker.at_first_exec([&] { return verdict; });
+    assert_true(*worker.run(worker.store.verify(token, kNow)));
+    assert_int_equal(time_to_live(), -1);
+  }
+  (*redis)("FLUSHALL");
+  Worker worker(redis->server());
+  assert_true(*worker.run(worker.store.create_account(account_id(), an_account(), std::nullopt, kNow)));
+  assert_int_equal(time_to_live(), -1);
+}
+
+void an_unverified_account_without_a_lifetime_stays(void**) {
+  Worker worker(redis->server());
+  sign_up_for(worker, 0);
+  assert_int_equal(time_to_live(), -1);
+}
+
+// Or whoever took the address could keep it by asking for mails.
+void a_renewal_does_not_make_the_lifetime_longer(void**) {
+  Worker worker(redis->server());
+  sign_up_for(worker, 1000);
+  (*redis)("EXPIRE", kKeys.account(account_id()), 100);
+  Verification fresh = a_verification(new_token(account_id()));
+  fresh.account_lifetime = 1000;
+  assert_true(renew(worker, fresh, 60, kNow) == ResendOutcome::renewed);
+  assert_in_range(time_to_live(), 1, 100);
+  assert_true(*worker.run(worker.store.forget_renewal(account_id(), fresh)));
+  assert_in_range(time_to_live(), 1, 100);
+}
+
+void an_account_that_expires_just_before_exec_is_not_half_revived(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker other(redis->server());
+  const Token token = sign_up_for(other, 1000);
+  worker.just_before_exec(let_it_expire);
+  assert_false(*worker.run(worker.store.verify(token, kNow)));
+  assert_int_equal((*redis)("EXISTS", kKeys.account(account_id())).integer, 0);
+
+  sign_up_for(other, 1000);
+  worker.just_before_exec(let_it_expire);
+  assert_true(renew(worker, a_verification(new_token(account_id())), 60, kNow) ==
+              ResendOutcome::unknown_account);
+  assert_int_equal((*redis)("EXISTS", kKeys.account(account_id())).integer, 0);
 }
 
 void failed_logins_are_counted_and_forgotten_with_the_window(void**) {
@@ -327,7 +448,7 @@ void a_refused_count_is_refused(void**) {
 void an_account_of_nonsense_is_an_internal_error(void**) {
   Worker worker(redis->server());
   (*redis)("HSET", kKeys.account(account_id()), "email", "x", "user-id", "many");
-  assert_true(worker.run(worker.store.read_login(account_id())).error() == StoreError::internal);
+  assert_true(worker.run(worker.store.read_login(an_email())).error() == StoreError::internal);
   assert_int_equal(worker.monitor.counted(Counter::store_internal), 1);
 }
 
@@ -357,6 +478,8 @@ int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test_setup(an_account_is_read_back_as_it_was_made, flush),
       cmocka_unit_test_setup(without_an_account_there_is_none_to_read, flush),
+      cmocka_unit_test_setup(an_account_of_another_address_is_none, flush),
+      cmocka_unit_test_setup(an_account_is_found_in_any_spelling_of_its_address, flush),
       cmocka_unit_test_setup(an_account_without_a_salt_seed_has_none_when_read, flush),
       cmocka_unit_test_setup(each_account_has_a_number_of_its_own, flush),
       cmocka_unit_test_setup(a_taken_address_stays_as_it_is, flush),
@@ -376,6 +499,12 @@ int main() {
       cmocka_unit_test_setup(nothing_is_renewed_for_unknown_and_for_verified_accounts, flush),
       cmocka_unit_test_setup(a_renewal_whose_answer_got_lost_is_not_too_soon, flush),
       cmocka_unit_test_setup(a_forgotten_renewal_lets_the_next_one_through, flush),
+      cmocka_unit_test_setup(an_account_that_nobody_verifies_is_gone_after_its_time, flush),
+      cmocka_unit_test_setup(an_address_whose_account_has_expired_is_free_again, flush),
+      cmocka_unit_test_setup(a_verified_account_stays_for_ever, flush),
+      cmocka_unit_test_setup(an_unverified_account_without_a_lifetime_stays, flush),
+      cmocka_unit_test_setup(a_renewal_does_not_make_the_lifetime_longer, flush),
+      cmocka_unit_test_setup(an_account_that_expires_just_before_exec_is_not_half_revived, flush),
       cmocka_unit_test_setup(failed_logins_are_counted_and_forgotten_with_the_window, flush),
       cmocka_unit_test_setup(the_window_begins_with_the_first_failure, flush),
       cmocka_unit_test_setup(a_counter_that_lost_its_expiry_gets_one_again, flush),

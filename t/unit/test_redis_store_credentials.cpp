@@ -18,7 +18,7 @@ constexpr LoginLimit kLimit{3, 900};
 
 void sign_up(Worker& worker, char password = 'a', bool verified = true) {
   const std::optional<Verification> pending =
-      verified ? std::nullopt : std::make_optional(Verification{std::string(64, 'f'), kNow + kDay});
+      verified ? std::nullopt : std::make_optional(Verification{std::string(64, 'f'), kNow + kDay, 0});
   assert_true(
       *worker.run(worker.store.create_account(account_id(), an_account(password, verified), pending, kNow)));
 }
@@ -99,16 +99,26 @@ void a_login_replaces_the_token_of_its_device_only(void**) {
   assert_int_equal((*redis)("HLEN", kKeys.tokens(account_id())).integer, 2);
 }
 
-void a_login_drops_all_tokens_that_have_expired(void**) {
+void a_login_drops_all_tokens_that_expired_more_than_a_day_ago(void**) {
   Worker worker(redis->server());
   sign_up(worker);
   for (int i = 0; i < 5; ++i) {
-    issue_token(*redis, account_id(), "*", kNow - i, "old " + std::to_string(i));
+    issue_token(*redis, account_id(), "*", kNow - kDay - i, "old " + std::to_string(i));
   }
   const Token lives = issue_token(*redis, account_id(), "*", kNow + 1, "lives");
+  const Token expired = issue_token(*redis, account_id(), "*", kNow - kDay + 1, "expired");
   save(worker, new_token(account_id()));
-  assert_int_equal((*redis)("HLEN", kKeys.tokens(account_id())).integer, 2);
+  assert_int_equal((*redis)("HLEN", kKeys.tokens(account_id())).integer, 3);
   assert_true(state_of(worker, lives) == TokenState::valid);
+  assert_true(state_of(worker, expired) == TokenState::unknown);
+}
+
+void a_login_where_the_clock_is_ahead_takes_no_token_from_others(void**) {
+  Worker worker(redis->server());
+  sign_up(worker);
+  const Token tablet = issue_token(*redis, account_id(), "*", kNow + 60, "tablet");
+  save(worker, new_token(account_id()), 'a', "phone", kNow + 60 + kDay - 1);
+  assert_true(state_of(worker, tablet) == TokenState::valid);
 }
 
 // ---- keys that are made anew
@@ -133,7 +143,7 @@ void a_login_replaces_the_key_and_nothing_else_of_the_password(void**) {
   const Token phone = new_token(account_id());
   assert_true(renew(worker, phone) == LoginOutcome::saved);
   assert_text(stored_key(), kRenewed);
-  const auto state = worker.run(worker.store.read_login(account_id()));
+  const auto state = worker.run(worker.store.read_login(an_email()));
   assert_text(state->account->password.salt, password_hash('a').salt);
   assert_text(state->account->client_salt_seed, std::string(64, '5'));
   assert_true(state_of(worker, tablet) == TokenState::valid);
@@ -338,7 +348,7 @@ void a_password_change_replaces_all_it_says_and_revokes_every_token(void**) {
   BlockingClient listener(redis->server());
   listener("SUBSCRIBE", kKeys.events(account_id()));
   assert_true(change(worker, a_change(a_wallet(3, "sealed anew"))) == ChangeOutcome::changed);
-  const auto state = worker.run(worker.store.read_login(account_id()));
+  const auto state = worker.run(worker.store.read_login(an_email()));
   assert_text(state->account->password.key, password_hash('b').key);
   assert_text(state->account->password.salt, password_hash('b').salt);
   assert_text(state->account->client_salt_seed, std::string(64, '6'));
@@ -497,7 +507,8 @@ int main() {
       cmocka_unit_test_setup(a_saved_token_is_valid_and_only_its_digest_is_stored, flush),
       cmocka_unit_test_setup(of_a_thousand_tokens_the_first_to_expire_gives_way, flush),
       cmocka_unit_test_setup(a_login_replaces_the_token_of_its_device_only, flush),
-      cmocka_unit_test_setup(a_login_drops_all_tokens_that_have_expired, flush),
+      cmocka_unit_test_setup(a_login_drops_all_tokens_that_expired_more_than_a_day_ago, flush),
+      cmocka_unit_test_setup(a_login_where_the_clock_is_ahead_takes_no_token_from_others, flush),
       cmocka_unit_test_setup(a_login_replaces_the_key_and_nothing_else_of_the_password, flush),
       cmocka_unit_test_setup(a_refused_login_replaces_no_key, flush),
       cmocka_unit_test_setup(logins_side_by_side_that_replace_the_key_are_all_accepted, flush),
