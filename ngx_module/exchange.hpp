@@ -12,19 +12,25 @@
 #include "config.hpp"
 #include "event_loop.hpp"
 #include "ngx.hpp"
+#include "request_body.hpp"
 #include "worker.hpp"
 
 namespace wallet_sync {
 
-class Exchange : private Posted {
+class Exchange : private Posted, private RequestBody::Reader {
  public:
   Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
   ~Exchange() override;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
+  // Null: no memory.
+  static Exchange* create(ngx_http_request_t* r);
+
   // What the content handler returns.
   ngx_int_t begin();
+  // Instead of begin(): the request will be refused, somebody else having found its body too large.
+  void refuse_body();
   // The worker ends now: forget the coroutine.
   void abandon() {
     suspended_ = false;
@@ -32,17 +38,13 @@ class Exchange : private Posted {
   }
 
  private:
-  ngx_int_t read_body();
-  ngx_int_t answered_by_nginx(ngx_int_t status);
-  static void on_body(ngx_http_request_t* r);
-  static void on_body_readable(ngx_http_request_t* r);
-  void continue_body();
-  bool take_body_buffers();
-  bool grow_body(std::size_t needed);
+  Route find_route();
+  void on_body(RequestBody::End end) override;
+  void on_broken_body(ngx_int_t status) override;
 
   // Starts the handler; false: it has finished already, with the response in response_.
   bool start(const Endpoint& endpoint);
-  void run() override;  // the handler has finished
+  void run() override;  // the handler has finished, or the body is refused
   void finish();
   void upgrade();
   ngx_int_t reply(Response response);
@@ -58,10 +60,7 @@ class Exchange : private Posted {
   EndpointId endpoint_id_ = EndpointId::none;
   bool suspended_ = false;
   std::list<Exchange*>::iterator place_;  // while suspended
-  bool body_shared_ = false;
-  u_char* body_ = nullptr;  // in the request's pool
-  std::size_t body_capacity_ = 0;
-  std::size_t body_size_ = 0;
+  RequestBody body_;
   std::optional<Task<Response>> task_;
   Response response_;
 };
