@@ -8,6 +8,9 @@ namespace wallet_sync {
 namespace {
 
 constexpr unsigned kMaxBlocked = 200;  // nginx counts in 8 bits; only a page of many subrequests comes near
+// How long an upgrade waits for others that work on the request, and how often it looks.
+constexpr std::int64_t kPatienceMs = 5000;
+constexpr std::int64_t kPauseMs = 20;
 
 Request read_request(ngx_http_request_t* r) {
   Request request;
@@ -156,21 +159,57 @@ bool Exchange::start(const Endpoint& endpoint) {
 
 void Exchange::run() {
   ngx_connection_t* connection = r_->connection;
-  if (body_.refused()) {
-    finish();
-    ngx_http_run_posted_requests(connection);
-    return;
-  }
-  worker_.leave(place_);
-  suspended_ = false;
-  --r_->main->blocked;
-  response_ = task_->take();
-  if (response_.status == 101 && connection->error == 0) {
-    upgrade();
-    return;
+  if (!body_.refused()) {
+    response_ = task_->take();
+    if (response_.status == 101 && connection->error == 0) {
+      return upgrade_when_alone();
+    }
+    resume();
   }
   finish();
   ngx_http_run_posted_requests(connection);
+}
+
+void Exchange::resume() {
+  worker_.leave(place_);
+  suspended_ = false;
+  --r_->main->blocked;
+}
+
+// A mirror, say, may still work on the request, which ends with the upgrade. nginx does not tell when it is
+// done.
+void Exchange::upgrade_when_alone() {
+  const bool replaced = r_->err_status != 0;
+  const bool alone = r_->count == 1 && r_->blocked == 1 && r_->postponed == nullptr;  // but for us
+  if (!replaced && !alone && ngx_exiting == 0 && waited_ms_ < kPatienceMs) {
+    if (!patience_) {
+      patience_ = worker_.loop().new_timer(TimerKind::deadline, [this] { upgrade_when_alone(); });
+    }
+    patience_->arm(kPauseMs);
+    waited_ms_ += kPauseMs;
+    return;
+  }
+  resume();
+  if (alone && !replaced) {
+    return upgrade();
+  }
+  ngx_connection_t* connection = r_->connection;
+  response_ = replaced ? refuse_replaced_status() : service_unavailable();
+  finish();
+  ngx_http_run_posted_requests(connection);
+}
+
+// nginx would send the status of the error that led here instead of 101, and no client would upgrade.
+Response Exchange::refuse_replaced_status() {
+  worker_.monitor().warn(
+      "error_page replaces the status of a websocket's handshake: write it with \"=\", such as error_page "
+      "404 = @sync");
+  const auto status = static_cast<int>(r_->err_status);
+  if (status >= NGX_HTTP_BAD_REQUEST) {
+    return error_response(status);
+  }
+  r_->err_status = 0;
+  return error_response(NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 // The connection becomes a websocket; the request, and this object in its pool, end.
@@ -180,13 +219,16 @@ void Exchange::upgrade() {
   const std::shared_ptr<PendingSocket> place = std::move(response_.socket);
   const SocketSettings& settings = conf_.sockets;
   r->keepalive = 0;
-  if (r->count != 1 || r->blocked != 0 || r->postponed != nullptr) {  // a mirror, say, works on the request
-    ngx_http_finalize_request(r, NGX_ERROR);
+  ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
+  if (r->header_sent != 0) {
+    worker_.metrics().count_response(endpoint_id_, static_cast<int>(r->headers_out.status));
+  }
+  if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {  // a filter wants something else
+    const bool ends_here = rc == NGX_ERROR || rc > NGX_OK || r->header_only != 0;
+    ngx_http_finalize_request(r, ends_here ? rc : ngx_http_send_special(r, NGX_HTTP_LAST));
     ngx_http_run_posted_requests(connection);
     return;
   }
-  worker_.metrics().count_response(endpoint_id_, response_.status);
-  ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
   if (rc == NGX_OK || rc == NGX_AGAIN) {
     rc = ngx_http_send_special(r, NGX_HTTP_FLUSH);
   }

@@ -6,6 +6,7 @@
 // dropped.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "api.hpp"
@@ -34,6 +35,8 @@ class Exchange : private Posted, private RequestBody::Reader {
   // The worker ends now: forget the coroutine.
   void abandon() {
     suspended_ = false;
+    patience_.reset();
+    response_.socket.reset();
     task_.reset();
   }
 
@@ -45,7 +48,10 @@ class Exchange : private Posted, private RequestBody::Reader {
   // Starts the handler; false: it has finished already, with the response in response_.
   bool start(const Endpoint& endpoint);
   void run() override;  // the handler has finished, or the body is refused
+  void resume();
   void finish();
+  void upgrade_when_alone();
+  Response refuse_replaced_status();
   void upgrade();
   ngx_int_t reply(Response response);
   ngx_int_t send();
@@ -63,6 +69,8 @@ class Exchange : private Posted, private RequestBody::Reader {
   RequestBody body_;
   std::optional<Task<Response>> task_;
   Response response_;
+  std::unique_ptr<Timer> patience_;  // until an upgrade has the request for itself
+  std::int64_t waited_ms_ = 0;
 };
 
 }  // namespace wallet_sync

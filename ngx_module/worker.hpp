@@ -44,6 +44,7 @@ class Worker {
 
   EventLoop& loop() { return loop_; }
   Metrics& metrics() { return metrics_; }
+  Monitor& monitor() { return monitor_; }
   RedisStore& store(std::size_t server) { return *stores_[server]; }
   SocketHub& sockets(std::size_t server) { return *hubs_[server]; }
   ThreadPoolKdf& kdf() { return kdf_; }
