@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "directives.hpp"
+#include "error_log.hpp"
 #include "handler.hpp"
 #include "metrics.hpp"
 #include "ngx_http_wallet_sync_module.h"
@@ -128,7 +129,7 @@ ngx_int_t ngx_http_wallet_sync_postconfiguration(ngx_conf_t* cf) {
     return NGX_OK;
   }
   limit_bodies();
-  return NGX_OK;
+  return hide_arguments_in_error_log(cf) ? NGX_OK : NGX_ERROR;
 }
 
 char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {
