@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "directives.hpp"
+#include "error_log.hpp"
 #include "handler.hpp"
 #include "metrics.hpp"
 #include "ngx_http_wallet_sync_module.h"
+#include "request_body.hpp"
 #include "scrypt.hpp"
 
 namespace wallet_sync {
@@ -134,9 +136,18 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
     return static_cast<char*>(NGX_CONF_ERROR);
   }
 
-  // The limit is ours: nginx' own would answer with a page instead of the protocol's JSON.
+  // The limit is ours (see limit_bodies()): nginx' own would answer with a page instead of the protocol's
+  // JSON.
   core->client_max_body_size = 0;
   return NGX_CONF_OK;
+}
+
+ngx_int_t ngx_http_wallet_sync_postconfiguration(ngx_conf_t* cf) {
+  if (main_of(cf).servers.empty()) {
+    return NGX_OK;
+  }
+  limit_bodies();
+  return hide_arguments_in_error_log(cf) ? NGX_OK : NGX_ERROR;
 }
 
 char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {

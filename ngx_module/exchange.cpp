@@ -1,12 +1,9 @@
 #include "exchange.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "client.hpp"
 #include "handler.hpp"
-#include "ngx_http_wallet_sync_module.h"
 #include "response_header.hpp"
 #include "takeover.hpp"
 
@@ -14,6 +11,9 @@ namespace wallet_sync {
 namespace {
 
 constexpr unsigned kMaxBlocked = 200;  // nginx counts in 8 bits; only a page of many subrequests comes near
+// How long an upgrade waits for others that work on the request, and how often it looks.
+constexpr std::int64_t kPatienceMs = 5000;
+constexpr std::int64_t kPauseMs = 20;
 
 Request read_request(ngx_http_request_t* r) {
   Request request;
@@ -35,16 +35,21 @@ Request read_request(ngx_http_request_t* r) {
 }  // namespace
 
 ngx_int_t handle_request(ngx_http_request_t* r) {
+  Exchange* exchange = Exchange::create(r);
+  return exchange != nullptr ? exchange->begin() : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+bool refuse_body(ngx_http_request_t* r) {
+  Exchange* exchange = Exchange::create(r);
+  if (exchange != nullptr) {
+    exchange->refuse_body();
+  }
+  return exchange != nullptr;
+}
+
+Exchange* Exchange::create(ngx_http_request_t* r) {
   Worker* worker = Worker::current();
-  if (worker == nullptr) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  }
-  auto* exchange = make_in_pool<Exchange>(r->pool, r, *worker, location_conf(r));
-  if (exchange == nullptr) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  }
-  ngx_http_set_ctx(r, exchange, ngx_http_wallet_sync_module);
-  return exchange->begin();
+  return worker != nullptr ? make_in_pool<Exchange>(r->pool, r, *worker, location_conf(r)) : nullptr;
 }
 
 Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf)
@@ -55,7 +60,8 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       services_{worker.store(conf.server), worker.sockets(conf.server), *this, worker.mailer(conf.mailer),
                 [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
-      call_{Api::v1, request_, conf.settings, services_, {}} {}
+      call_{Api::v1, request_, conf.settings, services_, {}},
+      body_(r, *conf.max_body, *this) {}
 
 Exchange::~Exchange() {
   if (suspended_) {
@@ -63,11 +69,16 @@ Exchange::~Exchange() {
   }
 }
 
-ngx_int_t Exchange::begin() {
+Route Exchange::find_route() {
   Route found = route(request_, conf_.settings);
   endpoint_ = found.endpoint;
   endpoint_id_ = found.id;
   worker_.metrics().count_request(endpoint_id_, request_.method);
+  return found;
+}
+
+ngx_int_t Exchange::begin() {
+  Route found = find_route();
   const bool too_large = endpoint_ != nullptr && endpoint_->method == Method::post &&
                          r_->headers_in.content_length_n > static_cast<off_t>(*conf_.max_body);
   if (too_large) {
@@ -77,7 +88,7 @@ ngx_int_t Exchange::begin() {
   } else if (endpoint_ != nullptr) {
     call_.api = endpoint_->api;
     if (endpoint_->method == Method::post) {
-      return read_body();
+      return body_.read();
     }
     if (endpoint_->id == EndpointId::websocket) {
       request_.upgrade = upgrade_headers(r_);
@@ -96,109 +107,37 @@ ngx_int_t Exchange::begin() {
   return NGX_DONE;
 }
 
-// nginx hands over what has come as it comes, and we keep it in memory: with its own buffering the body would
-// go to a file, and a chunked one that is too large would be answered by nginx' page.
-ngx_int_t Exchange::read_body() {
-  body_shared_ = r_->request_body != nullptr;  // another module, such as mirror, has read it
-  r_->request_body_no_buffering = 1;
-  const ngx_int_t rc = ngx_http_read_client_request_body(r_, on_body);
-  return rc >= NGX_HTTP_SPECIAL_RESPONSE ? answered_by_nginx(rc) : NGX_DONE;
+void Exchange::refuse_body() {
+  Route found = find_route();
+  response_ = found.endpoint != nullptr ? body_too_large() : std::move(found.refusal);
+  r_->keepalive = 0;
+  r_->lingering_close = 1;
+  body_.refuse();
+  post();
 }
 
-// Counts the page nginx makes of a body that did not come, unless nobody is there to read it.
-ngx_int_t Exchange::answered_by_nginx(ngx_int_t status) {
-  if (r_->connection->error == 0) {
-    worker_.metrics().count_response(endpoint_id_, static_cast<int>(status));
-  }
-  return status;
-}
-
-void Exchange::on_body(ngx_http_request_t* r) {
-  auto* self = static_cast<Exchange*>(ngx_http_get_module_ctx(r, ngx_http_wallet_sync_module));
-  if (r->reading_body != 0) {
-    r->read_event_handler = on_body_readable;
-  }
-  self->continue_body();
-}
-
-void Exchange::on_body_readable(ngx_http_request_t* r) {
-  auto* self = static_cast<Exchange*>(ngx_http_get_module_ctx(r, ngx_http_wallet_sync_module));
-  self->continue_body();
-}
-
-void Exchange::continue_body() {
-  while (take_body_buffers()) {
-    if (r_->reading_body == 0) {
-      request_.body = {reinterpret_cast<const char*>(body_), body_size_};
-      if (!start(*endpoint_)) {
-        finish();
+void Exchange::on_body(RequestBody::End end) {
+  switch (end) {
+    case RequestBody::End::complete:
+      request_.body = body_.bytes();
+      if (start(*endpoint_)) {
+        return;
       }
-      return;
-    }
-    const ngx_int_t rc = ngx_http_read_unbuffered_request_body(r_);
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-      r_->read_event_handler = ngx_http_block_reading;
-      ngx_http_finalize_request(r_, answered_by_nginx(rc));
-      return;
-    }
-    if (rc == NGX_AGAIN && r_->request_body->bufs == nullptr) {
-      return;
-    }
+      return finish();
+    case RequestBody::End::too_large: response_ = body_too_large(); break;
+    case RequestBody::End::broken_off: response_ = error_response(400); break;
+    case RequestBody::End::lost: response_ = service_unavailable(); break;
+    case RequestBody::End::failed: response_ = error_response(500); break;
   }
   r_->keepalive = 0;
-  response_ = body_size_ > *conf_.max_body ? body_too_large() : error_response(500);
   finish();
 }
 
-// False: the body is too large, or memory is short.
-bool Exchange::take_body_buffers() {
-  if (r_->request_body == nullptr) {
-    return true;
+// Counts the page nginx makes of a body that did not come, unless nobody is there to read it.
+void Exchange::on_broken_body(ngx_int_t status) {
+  if (r_->connection->error == 0) {
+    worker_.metrics().count_response(endpoint_id_, static_cast<int>(status));
   }
-  for (ngx_chain_t* link = r_->request_body->bufs; link != nullptr; link = link->next) {
-    ngx_buf_t* buf = link->buf;
-    const auto size = static_cast<std::size_t>(ngx_buf_size(buf));
-    if (size == 0) {
-      continue;
-    }
-    if (body_size_ + size > *conf_.max_body) {
-      body_size_ += size;
-      return false;
-    }
-    if (body_size_ + size > body_capacity_ && !grow_body(body_size_ + size)) {
-      return false;
-    }
-    if (ngx_buf_in_memory(buf)) {
-      std::memcpy(body_ + body_size_, buf->pos, size);
-    } else if (ngx_read_file(buf->file, body_ + body_size_, size, buf->file_pos) !=
-               static_cast<ssize_t>(size)) {
-      return false;
-    }
-    body_size_ += size;
-    if (!body_shared_) {
-      buf->pos = buf->last;  // nginx may fill it again
-    }
-  }
-  if (!body_shared_) {
-    r_->request_body->bufs = nullptr;
-  }
-  return true;
-}
-
-bool Exchange::grow_body(std::size_t needed) {
-  const auto announced = static_cast<std::size_t>(std::max<off_t>(r_->headers_in.content_length_n, 0));
-  const std::size_t capacity = std::min(std::max({needed, announced, 2 * body_capacity_}), *conf_.max_body);
-  auto* larger = static_cast<u_char*>(ngx_pnalloc(r_->pool, capacity));
-  if (larger == nullptr) {
-    return false;
-  }
-  if (body_ != nullptr) {
-    std::memcpy(larger, body_, body_size_);
-    ngx_pfree(r_->pool, body_);
-  }
-  body_ = larger;
-  body_capacity_ = capacity;
-  return true;
 }
 
 bool Exchange::start(const Endpoint& endpoint) {
@@ -232,7 +171,9 @@ class Exchange::Hashing {
     if (exchange.r_ == exchange.r_->main) {
       exchange.hashing_ = true;
       watch_client(exchange.r_, [](ngx_http_request_t* r) {
-        static_cast<Exchange*>(ngx_http_get_module_ctx(r, ngx_http_wallet_sync_module))->post();
+        if (RequestBody* body = RequestBody::of(r)) {
+          body->reader().on_client();
+        }
       });
       exchange.post();  // the client may have left while Redis was asked
     }
@@ -256,33 +197,77 @@ Task<std::optional<std::string>> Exchange::derive(std::string password, std::str
 
 // No coroutine runs here, and what the handler waits for detaches itself when it is destroyed.
 void Exchange::run() {
-  if (!suspended_) {
-    return;
-  }
-  const bool given_up = !task_->done();
-  if (given_up && !(hashing_ && client_has_left(r_))) {
-    return;
-  }
   ngx_connection_t* connection = r_->connection;
-  worker_.leave(place_);
-  suspended_ = false;
-  --r_->main->blocked;
-  if (given_up) {
-    task_.reset();
-    ngx_log_error(NGX_LOG_INFO, connection->log, 0,
-                  "wallet_sync: client left before its password was hashed");
-    connection->error = 1;
-    ngx_http_finalize_request(r_, NGX_HTTP_CLIENT_CLOSED_REQUEST);
-    ngx_http_run_posted_requests(connection);
-    return;
-  }
-  response_ = task_->take();
-  if (response_.status == 101 && connection->error == 0) {
-    upgrade();
-    return;
+  if (!body_.refused()) {
+    if (!suspended_) {
+      return;
+    }
+    if (!task_->done()) {
+      if (hashing_ && client_has_left(r_)) {
+        give_up();
+      }
+      return;
+    }
+    response_ = task_->take();
+    if (response_.status == 101 && connection->error == 0) {
+      return upgrade_when_alone();
+    }
+    resume();
   }
   finish();
   ngx_http_run_posted_requests(connection);
+}
+
+void Exchange::give_up() {
+  ngx_connection_t* connection = r_->connection;
+  resume();
+  task_.reset();
+  ngx_log_error(NGX_LOG_INFO, connection->log, 0, "wallet_sync: client left before its password was hashed");
+  connection->error = 1;
+  ngx_http_finalize_request(r_, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+  ngx_http_run_posted_requests(connection);
+}
+
+void Exchange::resume() {
+  worker_.leave(place_);
+  suspended_ = false;
+  --r_->main->blocked;
+}
+
+// A mirror, say, may still work on the request, which ends with the upgrade. nginx does not tell when it is
+// done.
+void Exchange::upgrade_when_alone() {
+  const bool replaced = r_->err_status != 0;
+  const bool alone = r_->count == 1 && r_->blocked == 1 && r_->postponed == nullptr;  // but for us
+  if (!replaced && !alone && ngx_exiting == 0 && waited_ms_ < kPatienceMs) {
+    if (!patience_) {
+      patience_ = worker_.loop().new_timer(TimerKind::deadline, [this] { upgrade_when_alone(); });
+    }
+    patience_->arm(kPauseMs);
+    waited_ms_ += kPauseMs;
+    return;
+  }
+  resume();
+  if (alone && !replaced) {
+    return upgrade();
+  }
+  ngx_connection_t* connection = r_->connection;
+  response_ = replaced ? refuse_replaced_status() : service_unavailable();
+  finish();
+  ngx_http_run_posted_requests(connection);
+}
+
+// nginx would send the status of the error that led here instead of 101, and no client would upgrade.
+Response Exchange::refuse_replaced_status() {
+  worker_.monitor().warn(
+      "error_page replaces the status of a websocket's handshake: write it with \"=\", such as error_page "
+      "404 = @sync");
+  const auto status = static_cast<int>(r_->err_status);
+  if (status >= NGX_HTTP_BAD_REQUEST) {
+    return error_response(status);
+  }
+  r_->err_status = 0;
+  return error_response(NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 // The connection becomes a websocket; the request, and this object in its pool, end.
@@ -292,13 +277,16 @@ void Exchange::upgrade() {
   const std::shared_ptr<PendingSocket> place = std::move(response_.socket);
   const SocketSettings& settings = conf_.sockets;
   r->keepalive = 0;
-  if (r->count != 1 || r->blocked != 0 || r->postponed != nullptr) {  // a mirror, say, works on the request
-    ngx_http_finalize_request(r, NGX_ERROR);
+  ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
+  if (r->header_sent != 0) {
+    worker_.metrics().count_response(endpoint_id_, static_cast<int>(r->headers_out.status));
+  }
+  if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {  // a filter wants something else
+    const bool ends_here = rc == NGX_ERROR || rc > NGX_OK || r->header_only != 0;
+    ngx_http_finalize_request(r, ends_here ? rc : ngx_http_send_special(r, NGX_HTTP_LAST));
     ngx_http_run_posted_requests(connection);
     return;
   }
-  worker_.metrics().count_response(endpoint_id_, response_.status);
-  ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
   if (rc == NGX_OK || rc == NGX_AGAIN) {
     rc = ngx_http_send_special(r, NGX_HTTP_FLUSH);
   }

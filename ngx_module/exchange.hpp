@@ -6,6 +6,7 @@
 // dropped. But while a password is hashed for it, there is no write yet: then its request ends.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,42 +14,51 @@
 #include "config.hpp"
 #include "event_loop.hpp"
 #include "ngx.hpp"
+#include "request_body.hpp"
 #include "worker.hpp"
 
 namespace wallet_sync {
 
-class Exchange : private Posted, private KeyDerivation {
+class Exchange : private Posted, private KeyDerivation, private RequestBody::Reader {
  public:
   Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
   ~Exchange() override;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
+  // Null: no memory.
+  static Exchange* create(ngx_http_request_t* r);
+
   // What the content handler returns.
   ngx_int_t begin();
+  // Instead of begin(): the request will be refused, somebody else having found its body too large.
+  void refuse_body();
   // The worker ends now: forget the coroutine.
   void abandon() {
     suspended_ = false;
+    patience_.reset();
+    response_.socket.reset();
     task_.reset();
   }
 
  private:
-  ngx_int_t read_body();
-  ngx_int_t answered_by_nginx(ngx_int_t status);
-  static void on_body(ngx_http_request_t* r);
-  static void on_body_readable(ngx_http_request_t* r);
-  void continue_body();
-  bool take_body_buffers();
-  bool grow_body(std::size_t needed);
+  Route find_route();
+  void on_body(RequestBody::End end) override;
+  void on_broken_body(ngx_int_t status) override;
 
   // Starts the handler; false: it has finished already, with the response in response_.
   bool start(const Endpoint& endpoint);
-  void run() override;  // the handler has finished, or its client has left
+  void run() override;  // the handler has finished, or its client has left, or the body is refused
+  void on_client() override { post(); }
+  void resume();
+  void give_up();
   // A client that has left gets no password hashed, the one work that is not worth finishing without it.
   Task<std::optional<std::string>> derive(std::string password, std::string salt_hex,
                                           ScryptCost cost) override;
   class Hashing;
   void finish();
+  void upgrade_when_alone();
+  Response refuse_replaced_status();
   void upgrade();
   ngx_int_t reply(Response response);
   ngx_int_t send();
@@ -64,12 +74,11 @@ class Exchange : private Posted, private KeyDerivation {
   bool suspended_ = false;
   bool hashing_ = false;                  // the handler waits for a password hash, and has begun no change
   std::list<Exchange*>::iterator place_;  // while suspended
-  bool body_shared_ = false;
-  u_char* body_ = nullptr;  // in the request's pool
-  std::size_t body_capacity_ = 0;
-  std::size_t body_size_ = 0;
+  RequestBody body_;
   std::optional<Task<Response>> task_;
   Response response_;
+  std::unique_ptr<Timer> patience_;  // until an upgrade has the request for itself
+  std::int64_t waited_ms_ = 0;
 };
 
 }  // namespace wallet_sync

@@ -1,4 +1,5 @@
-// The content handlers: of a location with `wallet_sync`, and of one with `wallet_sync_metrics`.
+// What nginx calls for requests: the content handlers of a location with `wallet_sync`, and of one with
+// `wallet_sync_metrics`.
 #pragma once
 
 #include "ngx.hpp"
@@ -7,5 +8,9 @@ namespace wallet_sync {
 
 ngx_int_t handle_request(ngx_http_request_t* r);
 ngx_int_t show_metrics(ngx_http_request_t* r);
+
+// Another module reads a body that is too large: the request is answered later in this turn of the loop.
+// False: no memory.
+bool refuse_body(ngx_http_request_t* r);
 
 }  // namespace wallet_sync

@@ -17,11 +17,13 @@ bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
   url.url = to_ngx(text);
   url.default_port = 6379;
   if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
+    const std::string address = without_secret(text);
+    const ngx_str_t shown = to_ngx(address);
     ngx_conf_log_error(
         NGX_LOG_EMERG, cf, 0,
         "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
         "or unix:/path/to/socket",
-        &url.url, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
+        &shown, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
     return false;
   }
   const sockaddr* address = url.addrs[0].sockaddr;
@@ -157,8 +159,10 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
           "tls=, tls_ca_file=, tls_certificate=, tls_certificate_key= or tls_name=";
     }
     if (wanted != nullptr) {
+      const std::string parameter = value.empty() ? without_secret(word) : std::string(word);
+      const ngx_str_t shown = to_ngx(parameter);
       ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: invalid parameter \"%V\"; write %s",
-                         &words[i], wanted);
+                         &shown, wanted);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
   }

@@ -6,20 +6,22 @@
 namespace wallet_sync {
 namespace {
 
-ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value) {
+// Name and value are not copied. Null: no memory.
+ngx_table_elt_t* add_static_header(ngx_http_request_t* r, std::string_view name, std::string_view value) {
   auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
-  ngx_str_t text = to_ngx(value);
-  if (header == nullptr) {
-    return nullptr;
-  }
-  header->hash = 1;
-  header->key = to_ngx(name);
-  header->value = {text.len, ngx_pstrdup(r->pool, &text)};
-  if (header->value.data == nullptr) {
-    header->hash = 0;
-    return nullptr;
+  if (header != nullptr) {
+    *header = ngx_table_elt_t{};  // what is there besides depends on nginx' version, and nginx reads it
+    header->hash = 1;
+    header->key = to_ngx(name);
+    header->value = to_ngx(value);
   }
   return header;
+}
+
+ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value) {
+  ngx_str_t text = to_ngx(value);
+  text.data = ngx_pstrdup(r->pool, &text);
+  return text.data != nullptr ? add_static_header(r, name, to_view(text)) : nullptr;
 }
 
 ngx_str_t content_type(ContentType type) {
@@ -53,7 +55,7 @@ bool set_headers(ngx_http_request_t* r, const Response& response) {
     r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
     r->headers_out.status_line =
         to_ngx("101 Switching Protocols");  // nginx has none; it adds Connection: upgrade
-    return add_header(r, "Upgrade", "websocket") != nullptr &&
+    return add_static_header(r, "Upgrade", "websocket") != nullptr &&
            add_header(r, "Sec-WebSocket-Accept", response.websocket_accept) != nullptr;
   }
   r->headers_out.status = static_cast<ngx_uint_t>(response.status);
@@ -64,11 +66,15 @@ bool set_headers(ngx_http_request_t* r, const Response& response) {
   r->headers_out.content_length_n = static_cast<off_t>(response.size());
   r->headers_out.content_type = content_type(response.content_type);
   r->headers_out.content_type_len = r->headers_out.content_type.len;
-  if (!response.allow.empty() && add_header(r, "Allow", response.allow) == nullptr) {
+  // Replies carry wallets and tokens, or tell of an account; and most are for a URL that has a token in it.
+  if (add_static_header(r, "Cache-Control", "no-store") == nullptr) {
     return false;
   }
-  if (response.upgrade_required && (add_header(r, "Upgrade", "websocket") == nullptr ||
-                                    add_header(r, "Sec-WebSocket-Version", "13") == nullptr)) {
+  if (!response.allow.empty() && add_static_header(r, "Allow", response.allow) == nullptr) {
+    return false;
+  }
+  if (response.upgrade_required && (add_static_header(r, "Upgrade", "websocket") == nullptr ||
+                                    add_static_header(r, "Sec-WebSocket-Version", "13") == nullptr)) {
     return false;
   }
   if (response.retry_after > 0 &&

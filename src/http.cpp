@@ -14,12 +14,15 @@ std::string_view reason_phrase(int status) {
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
     case 409: return "Conflict";
     case 413: return "Request Entity Too Large";
     case 426: return "Upgrade Required";
     case 429: return "Too Many Requests";
+    case 502: return "Bad Gateway";
     case 503: return "Service Unavailable";
-    default: return "Internal Server Error";
+    case 504: return "Gateway Timeout";
+    default: return status < 500 ? "Bad Request" : "Internal Server Error";
   }
 }
 

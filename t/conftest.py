@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from support.proxy import FaultProxy
+from support.recorder import Recorder
 from support.server import Server
 
 
@@ -68,3 +69,11 @@ def proxy_of(request):
         return proxy
 
     return make
+
+
+@pytest.fixture
+def recorder(request):
+    """A server that remembers the requests it gets."""
+    recorder = Recorder()
+    request.addfinalizer(recorder.close)
+    return recorder

@@ -1,8 +1,6 @@
 """Our location beside what else nginx does: blocks within it, mirror, auth_request, error pages and rewrites."""
 
-import http.server
 import json
-import threading
 
 import pytest
 
@@ -99,42 +97,6 @@ def test_limit_except_refuses_what_it_denies(make_server):
     assert reader.get_wallet(token).status == 404
     assert server.api.post_wallet(token, 1).status == 200
     assert reader.get_wallet(token).json == state(1)
-
-
-class Recorder:
-    """An HTTP server that remembers (method, announced length, body) of what it gets."""
-
-    def __init__(self):
-        self.requests = got = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                announced = int(self.headers["Content-Length"])
-                got.append((self.command, announced, self.rfile.read(announced)))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            do_GET = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.address = "http://127.0.0.1:%d" % self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def recorder(request):
-    recorder = Recorder()
-    request.addfinalizer(recorder.close)
-    return recorder
 
 
 @pytest.mark.parametrize("reading", ["at once", "slowly", "chunked"])

@@ -1,5 +1,6 @@
 """HTTP spelled byte by byte, for requests that no library would send."""
 
+import select
 import socket
 import struct
 
@@ -67,6 +68,10 @@ class RawConnection:
         data = self._socket.recv(65536)
         self._data += data
         return bool(data)
+
+    def silent(self):
+        """Nothing has come that was not read."""
+        return not self._data and not select.select([self._socket], [], [], 0)[0]
 
     def _take(self, count):
         while len(self._data) < count:
