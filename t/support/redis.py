@@ -113,6 +113,11 @@ class Redis:
         with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as stat:
             return stat.read().rsplit(")", 1)[1].split()[0]
 
+    def children(self):
+        """The processes it has forked, to rewrite its file."""
+        with open(f"/proc/{self._process.pid}/task/{self._process.pid}/children", encoding="ascii") as pids:
+            return [int(pid) for pid in pids.read().split()]
+
     def clients(self):
         """One dict for each connection but the one that asks."""
         with self.client() as client:
