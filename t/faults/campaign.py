@@ -9,31 +9,32 @@ from faults import history as records
 from faults.checker.view import SECOND, View
 from faults.clients import seen_of
 from faults.fault import KINDS
+from faults.meter import Meter
 from faults.population import Population
 
-TICK = 0.05
-STALL = 0.15
-LAST_WRITES = 20  # seconds within which every account must be able to write once more
 AFTERWARDS = 30  # seconds within which sockets have to know, at the very most
 
 
 class Round:
-    """directory: where the history goes, as history.jsonl."""
+    """directory: where the history goes, as history.jsonl. until(history): whether it may end before the seconds are over;
+    what belongs to an orderly end is left out then."""
 
-    def __init__(self, deployment, schedule, seed, seconds, directory=None, mix=None, say=lambda text: None):
-        self.deployment, self.schedule, self.seed, self.seconds, self.say = deployment, schedule, seed, seconds, say
+    def __init__(self, deployment, schedule, seed, seconds, directory=None, mix=None, say=lambda text: None, until=None):
+        self.deployment, self.schedule, self.seconds, self.say, self.until = deployment, schedule, seconds, say, until
         path = os.path.join(directory, "history.jsonl") if directory else None
         self.recorder = records.Recorder({**deployment.facts, "seed": seed}, path)
         self.trouble = []
+        self.last_writes = 20  # seconds within which every account must be able to write once more
         self.population = Population(self.recorder, deployment.port, seed, mix)
 
     async def run(self):
         """The history; `trouble` has what went wrong beside it."""
-        watching = asyncio.create_task(self._watch_for_stalls())
+        meter = Meter(self.recorder, self.deployment.pids)
+        meter.start()
         try:
             await self._guarded(self._play())
         finally:
-            watching.cancel()
+            meter.stop()
             self.recorder.close()
             await self._guarded(self.deployment.stop())
         return self.recorder.history
@@ -48,10 +49,26 @@ class Round:
     async def _play(self):
         await self.deployment.start()
         await self.population.arrive()
-        await self._strike()
-        await self._conclude()
+        if await self._strike():
+            await self._conclude()
+        else:
+            await self.population.calm_down()
+            await self.population.leave()
 
     async def _strike(self):
+        """False if it was ended early."""
+        acts = asyncio.create_task(self._play_acts())
+        try:
+            while not acts.done():
+                await asyncio.wait([acts], timeout=0.5 if self.until else None)
+                if self.until and self.until(self.recorder.history):
+                    return False
+            await acts
+            return True
+        finally:
+            acts.cancel()
+
+    async def _play_acts(self):
         loop = asyncio.get_running_loop()
         end = loop.time() + self.seconds
         while self.schedule and loop.time() < end:
@@ -75,7 +92,7 @@ class Round:
     async def _conclude(self):
         population = self.population
         await population.calm_down()
-        living = await population.conclude(records.now() + LAST_WRITES * SECOND)
+        living = await population.conclude(records.now() + self.last_writes * SECOND)
         await self._wait_until_told(living)
         await population.prove()
         for account in living:
@@ -88,13 +105,4 @@ class Round:
         """Every socket has heard of its account's last write, or should have."""
         due = min(View(self.recorder.history).noticed_by(records.now()), records.now() + AFTERWARDS * SECOND)
         while records.now() < due and not all(account.told() for account in living):
-            await asyncio.sleep(TICK)
-
-    async def _watch_for_stalls(self):
-        """Notices when nobody here gets to run."""
-        while True:
-            before = records.now()
-            await asyncio.sleep(TICK)
-            late = (records.now() - before) / SECOND - TICK
-            if late > STALL:
-                self.recorder.add(records.Stall(before, records.now()))
+            await asyncio.sleep(0.05)

@@ -76,6 +76,14 @@ class Machine(Nginx):
             out.write(f"{seconds:+.0f}s\n")
         os.rename(self.clock + ".new", self.clock)
 
+    def workers_now(self):
+        """The workers as the kernel has them, without a look at every process of the machine."""
+        try:
+            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as pids:
+                return [int(pid) for pid in pids.read().split()]
+        except OSError:
+            return []
+
     @staticmethod
     def _faketime(path):
         return {"FAKETIME_TIMESTAMP_FILE": path, "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1"}
@@ -106,6 +114,11 @@ class Deployment:
         """Waits until all data can be written again, as far as Redis is concerned."""
         await asyncio.gather(*(node.ready() for node in self.nodes))
 
+    def pids(self):
+        """Of all processes that answer, now."""
+        machines = [pid for machine in self.machines for pid in machine.workers_now()]
+        return machines + [node.redis.pid for node in self.nodes if node.redis.pid]
+
     def port(self):
         """Where a client's next connection goes to."""
         raise NotImplementedError
@@ -119,22 +132,21 @@ class Single(Deployment):
     """One Redis and one nginx with two workers.
 
     relayed: nginx reaches Redis over TCP, through a relay; else by the unix socket. clock: nginx runs under libfaketime.
+    more: of nginx' configuration, see support.nginx.
     """
 
-    timeout, connect_timeout = 1.0, 0.5
-
-    def __init__(self, directory, relayed=False, clock=False, redis_options=(), http=""):
+    def __init__(self, directory, relayed=False, clock=False, timeout=1.0, connect_timeout=0.5, redis_options=(), **more):
         self.name = "through a relay" if relayed else "by unix socket"
         self.node = Node(os.path.join(directory, "redis"), relayed, volume=True, options=[
             "auto-aof-rewrite-min-size 16mb", "loading-process-events-interval-bytes 1024", *redis_options])
         self.machine = Machine(
             os.path.join(directory, "nginx"), clock=clock, listen="reuseport", worker_connections=1024,
-            http=f"wallet_sync_redis {self.node.address} timeout={self.timeout * 1000:.0f}ms "
-                 f"connect_timeout={self.connect_timeout * 1000:.0f}ms;\n"
-                 "    wallet_sync_accounts open;\n    wallet_sync_login_attempts off;\n    wallet_sync_drain_time 500ms;\n"
-                 f"    {http}")
+            http=f"wallet_sync_redis {self.node.address} timeout={timeout * 1000:.0f}ms "
+                 f"connect_timeout={connect_timeout * 1000:.0f}ms;\n"
+                 "    wallet_sync_accounts open;\n    wallet_sync_login_attempts off;\n    wallet_sync_drain_time 500ms;",
+            **more)
         self.nodes, self.machines = [self.node], [self.machine]
-        self.facts = {"timeout": self.timeout, "connect_timeout": self.connect_timeout, "deployment": self.name}
+        self.facts = {"timeout": timeout, "connect_timeout": connect_timeout, "deployment": self.name}
 
     async def start(self):
         await self.node.start()

@@ -119,10 +119,13 @@ class Disturbance:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Stall:
-    """The machine had no time for us: deadlines of this time mean nothing."""
+    """The machine had no time for us: nanoseconds that were lost then, by the main threads of all processes and by the
+    threads that hash passwords."""
 
     begin: int
     end: int
+    lost: int
+    hashing: int = 0
 
 
 RECORDS = {kind.__name__.lower(): kind for kind in (Operation, Message, Closed, Disturbance, Stall)}

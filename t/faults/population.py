@@ -18,8 +18,9 @@ class Mix:
     """How many accounts of each sort there are."""
 
     quiet: int = 8  # three devices, which read more than they write
-    crowded: int = 1  # eight devices, which all write
-    restless: int = 4  # two devices; the password changes again and again
+    crowded: int = 1  # many devices, which all write
+    crowd: int = 8
+    restless: int = 4  # two devices, one of which changes the password again and again
     newcomers: int = 1  # signing up, one account after the other
     pause: float = 0.08  # seconds between two requests of a device, on average
 
@@ -60,7 +61,6 @@ class Device:
         self.token, self.old_tokens = None, []
         self.sequence = 0  # the newest it knows of
         self.socket, self.told = None, 0
-        self._changes_password = changes > 0
         self._actions = [(self.read, 3.0), (self.merge, 4.0 * writes), (self.write_ahead, 1.0 * writes),
                          (self.seed, 0.2), (self.use_old_token, 0.2), (self.log_in, 0.03),
                          (self.change_password, changes)]
@@ -68,6 +68,8 @@ class Device:
     async def work(self):
         while not self.population.over.is_set():
             if self.token is None:
+                if self.rng.random() < 0.4:  # a login would replace it
+                    await self.use_old_token()
                 settled = await self.log_in()
             else:
                 actions, weights = zip(*self._actions)
@@ -118,8 +120,8 @@ class Device:
 
     async def use_old_token(self):
         if not self.old_tokens:
-            return await self.read()
-        token = self.rng.choice(self.old_tokens[-8:])
+            return True
+        token = self.old_tokens[-1] if self.token is None else self.rng.choice(self.old_tokens[-8:])
         if self.rng.random() < 0.5:
             operation = await self.client.read(token)
         else:
@@ -219,8 +221,8 @@ class Population:
 
     async def arrive(self):
         """Makes the accounts of the beginning, and lets everybody work."""
-        plan = [("quiet", self.mix.quiet, 3, 0.3, 0.0), ("crowded", self.mix.crowded, 8, 1.0, 0.0),
-                ("restless", self.mix.restless, 2, 0.05, 0.3)]
+        plan = [("quiet", self.mix.quiet, 3, 0.3, 0.0), ("crowded", self.mix.crowded, self.mix.crowd, 1.0, 0.0),
+                ("restless", self.mix.restless, 2, 0.02, 0.3)]
         await asyncio.gather(*(self._settle(f"{sort}{number}", devices, writes, changes)
                                for sort, count, devices, writes, changes in plan for number in range(count)))
         self._working += [asyncio.create_task(self._newcomers(number)) for number in range(self.mix.newcomers)]
@@ -239,7 +241,9 @@ class Population:
         if not account.exists:
             return
         for number in range(devices):
-            device = Device(self, account, number, writes, changes if number == 0 else 0.0)
+            # Who changes the password writes too; the others get in its way now and then.
+            first = number == 0 and changes
+            device = Device(self, account, number, 0.5 if first else writes, changes if first else 0.0)
             account.devices.append(device)
             self.devices.append(device)
         await asyncio.gather(*(device.log_in() for device in account.devices))

@@ -15,8 +15,7 @@ from support.resp import Stream
 
 COMMAND, REPLY, PUSH = "command", "reply", "push"
 
-# What a hook may want to be done with a message.
-PASS, SWALLOW, CUT = "pass", "swallow", "cut"
+CUT = "cut"  # what a hook may want to be done with a message, as are the classes below: the connection ends
 
 
 @dataclasses.dataclass
@@ -35,7 +34,14 @@ class Message:
 
 @dataclasses.dataclass
 class Replace:
-    """Pass these bytes on instead. Of a command: the answer, which Redis is not asked for."""
+    """Pass these bytes on instead."""
+
+    raw: bytes
+
+
+@dataclasses.dataclass
+class Answer:
+    """Of a command: this is its reply, Redis is not asked."""
 
     raw: bytes
 
@@ -90,6 +96,7 @@ class Link:
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: self.redis, self.relay.target)
         except OSError:
+            self.relay.failed_at = asyncio.get_running_loop().time()
             reset(self.nginx.transport)  # as a port nobody listens on, as far as a relay can
             self.relay.links.discard(self)
             return
@@ -115,11 +122,11 @@ class Link:
         if message.name == "SUBSCRIBE":
             self.subscriber = True
         action = self._ask_hooks(message)
-        if isinstance(action, Replace):
+        if isinstance(action, Answer):
             self._waiting.append(action.raw)
             self._answer_ourselves()
             return
-        if not self.subscriber and action is not SWALLOW:
+        if not self.subscriber:
             self._waiting.append(message.words)
         self._act("redis", message.raw, action)
 
@@ -129,8 +136,7 @@ class Link:
         else:
             words = self._waiting.popleft() if self._waiting else []
             message = Message(REPLY, words, raw, value)
-        action = self._ask_hooks(message)
-        self._act("nginx", action.raw if isinstance(action, Replace) else raw, action)
+        self._act("nginx", raw, self._ask_hooks(message))
         self._answer_ourselves()
 
     def _answer_ourselves(self):
@@ -145,8 +151,6 @@ class Link:
         return None
 
     def _act(self, towards, raw, action):
-        if action is SWALLOW:
-            return
         if action is CUT:
             self.close()
             return
@@ -155,6 +159,8 @@ class Link:
             self._out[towards].append(None)
             self._drain(towards)
             return
+        if isinstance(action, Replace):
+            raw = action.raw
         if isinstance(action, Delay):
             self._out[towards].append(asyncio.get_running_loop().time() + action.seconds)
         self._send(towards, raw)
@@ -208,6 +214,7 @@ class Relay:
         self.hooks = []
         self.links = set()
         self.deaf_from_now_on = False
+        self.failed_at = None  # when Redis was last not there for a new connection
         self._server = None
         self._connecting = set()
 

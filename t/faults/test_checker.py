@@ -424,7 +424,7 @@ def test_a_worker_that_was_stopped_and_a_machine_that_stood_still_may_be_late(st
     story.fault(5, start=0.1, touches=("nginx",))
     story.request(records.READ, records.UNAVAILABLE, took=5.5, token="t1")
     story.later(3)
-    story.history.add(Stall(story.clock, story.clock + 5 * SECOND))
+    story.history.add(Stall(story.clock, story.clock + 5 * SECOND, 5 * SECOND))
     story.read(2, took=5.5)
     story.stored(2)
     assert not story.broken()

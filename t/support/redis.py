@@ -82,6 +82,10 @@ class Redis:
     def running(self):
         return self._process is not None
 
+    @property
+    def pid(self):
+        return getattr(self._process, "pid", None)
+
     def stop(self):
         """The orderly way, as an init system does it."""
         self._end(signal.SIGTERM)

@@ -38,7 +38,8 @@ def in_time(view):
             reads += 1  # a conflict tells what stands in the way
         limit = (reads * (facts.connect_timeout + facts.timeout) + changes * facts.timeout + hashes * facts.hashing
                  + facts.slack)
-        took = (operation.end - operation.begin - view.stalled(operation.begin, operation.end)) / SECOND
+        lost = view.stalled(operation.begin, operation.end, hashing=hashes > 0)
+        took = (operation.end - operation.begin - lost) / SECOND
         if took > limit:
             stopped = [d for d in view.struck(operation) if "nginx" in d.touches]
             took -= sum(min(d.end, operation.end) - max(d.begin, operation.begin) for d in stopped) / SECOND

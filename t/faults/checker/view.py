@@ -3,11 +3,13 @@
 import bisect
 import collections
 import dataclasses
+import itertools
 
 from faults import history as records
 
 SECOND = 1_000_000_000
 FOREVER = 1 << 62
+HASHES = frozenset({records.SIGNUP, records.LOGIN, records.PASSWORD})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +112,8 @@ class View:
             account.arrange()
         self.writes = {write: o for account in self.accounts.values() for write, o in account.writes.items()}
         self._arrange_sockets()
-        self._unsettled = sorted([(d.begin, d.end + int(d.settle * SECOND)) for d in self.disturbances]
-                                 + [(s.begin, s.end) for s in history.stalls])
+        self._unsettled = [(d.begin, d.end + int(d.settle * SECOND)) for d in self.disturbances]
+        self._arrange_stalls()
 
     def _arrange_sockets(self):
         self.sockets = {}
@@ -142,11 +144,23 @@ class View:
                 break
             if end >= at:
                 deadline = max(deadline, end + notice)
-        return deadline
+        lost = 0
+        while (more := self.stalled(at, deadline + lost)) > lost:
+            lost = more
+        return deadline + lost
 
-    def stalled(self, begin, end):
-        """For how long, of that time, the machine had no time for us."""
-        return sum(max(0, min(end, s.end) - max(begin, s.begin)) for s in self.history.stalls)
+    def stalled(self, begin, end, hashing=False):
+        """How much of that time (or more, if several processes waited for each other) the machine had no time for us."""
+        first = bisect.bisect_right(self._stall_ends, begin)
+        last = bisect.bisect_left(self._stall_begins, end)
+        lost = self._lost[max(last, first)] - self._lost[first]
+        return lost + self._lost_hashing[max(last, first)] - self._lost_hashing[first] if hashing else lost
+
+    def _arrange_stalls(self):
+        stalls = sorted(self.history.stalls, key=lambda s: s.begin)
+        self._stall_begins, self._stall_ends = [s.begin for s in stalls], [s.end for s in stalls]
+        self._lost = [0, *itertools.accumulate(s.lost for s in stalls)]
+        self._lost_hashing = [0, *itertools.accumulate(s.hashing for s in stalls)]
 
     def struck(self, operation, touches=None, grace=0.0):
         """The disturbances (of that kind) that were there during the operation, or ended `grace` before it."""
@@ -163,9 +177,9 @@ class View:
 
     def undisturbed(self, operation):
         """Everything was there for it, and had been for as long as the server may take to find out."""
-        grace = self.facts.recovery + self._stall_before(operation)
-        return all(operation.kind in disturbance.spares for disturbance in self.struck(operation, grace=grace))
-
-    def _stall_before(self, operation):
-        before = int(2 * self.facts.recovery * SECOND)
-        return self.stalled(operation.begin - before, operation.end) / SECOND
+        before = operation.begin - int((self.facts.recovery + self.facts.timeout) * SECOND)
+        lost = self.stalled(before, operation.end, hashing=operation.kind in HASHES) / SECOND
+        if lost > self.facts.timeout / 2:
+            return False  # for all we know, nobody got to run in time
+        struck = self.struck(operation, grace=self.facts.recovery + lost)
+        return all(operation.kind in disturbance.spares for disturbance in struck)
