@@ -231,7 +231,8 @@ class HalfAChange(Bug):
             self._changing.discard(link)
         elif message.kind == COMMAND and message.name == "HSET" and b"client-salt-seed" in message.words:
             self._changing.add(link)
-        elif message.kind == COMMAND and message.name == "HSET" and is_wallet_write(message.words) and link in self._changing:
+        elif message.kind == COMMAND and message.name == "HSET" and is_wallet_write(message.words) \
+                and link in self._changing:
             return Replace(encode("HSET", NOWHERE, *message.words[2:]))
         return None
 

@@ -17,6 +17,7 @@ from faults import history as records
 from faults.campaign import Round
 from faults.checker import check, coverage
 from faults.checker.answers import recovery_times
+from faults.checker.view import SECOND
 from faults.deployment import Single, faketime_library
 from faults.fault import KINDS
 from faults.schedule import Schedule
@@ -34,14 +35,14 @@ NEEDED = ("acknowledged writes", "read ok", "login ok", "password ok", "socket o
 def parse_options():
     parser = argparse.ArgumentParser(
         prog="t/faults/run",
-        description="Clients work on a real nginx and a real Redis, faults strike, and a checker proves from what was recorded "
-        "that the server kept its promises; see t/faults/README.md.")
+        description="Clients work on a real nginx and a real Redis, faults strike, and a checker proves from what was "
+        "recorded that the server kept its promises; see t/faults/README.md.")
     parser.add_argument("--seconds", type=float, default=600, help="in all, about (default 600)")
     parser.add_argument("--seed", type=int, help="of the faults and of what clients do (default: another one each time)")
     parser.add_argument("--round", type=int, help="only this round of the campaign")
-    parser.add_argument("--faults", metavar="A,B,…", help="only these (default all; “none”: none; “list” names them and ends)")
-    parser.add_argument("--keep", metavar="DIR", help="keeps history and logs of every round there (default: .build/faults, "
-                        "and of rounds that failed)")
+    parser.add_argument("--faults", metavar="A,B,…", help="only these (default: all; “none”; “list” tells which there are)")
+    parser.add_argument("--keep", metavar="DIR", help="keeps the history and log of each round there (default: of rounds "
+                        "that failed, in .build/faults)")
     parser.add_argument("--check", metavar="HISTORY", help="judges a history that was kept, and does nothing else")
     parser.add_argument("--junitxml", metavar="FILE", help="writes a test case for each round")
     options = parser.parse_args()
@@ -74,7 +75,8 @@ class Campaign:
         wrong = trouble + judge(history)
         print(summary(history))
         self.results.append((f"round {number}", wrong))
-        print(f"{'FAIL' if wrong else 'ok  '} round {number} ({time.monotonic() - began:.0f} s)", *wrong, sep="\n     ", flush=True)
+        verdict = "FAIL" if wrong else "ok  "
+        print(f"{verdict} round {number} ({time.monotonic() - began:.0f} s)", *wrong, sep="\n     ", flush=True)
         if wrong or self.options.keep:
             print(f"     kept: {self._preserve(directory, number)}")
             print(f"     again: t/faults/run --seconds {self.options.seconds:g} --seed {self.seed} --round {number}")
@@ -82,7 +84,8 @@ class Campaign:
 
     async def _play(self, number, directory):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-        variant = {"relayed": True} if number % 2 else {"clock": faketime_library() is not None}
+        # A sanitizer wants to be the first library that is loaded, and so does libfaketime.
+        variant = {"relayed": True} if number % 2 else {"clock": bool(faketime_library()) and not settings.ASAN}
         deployment = Single(directory, **variant)
         print(f"round {number}, {deployment.name}", flush=True)
         kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
@@ -133,10 +136,12 @@ def summary(history):
     counts = coverage(history)
     total = sum(operation.kind != records.STORED for operation in history.operations)
     slowest = max(recovery_times(history), default=0.0)
-    return (f"     {total} requests, {counts['acknowledged writes']} writes acknowledged, {counts['write conflict']} conflicts, "
-            f"{counts['write unavailable']} refused, {counts['write unknown']} unknown; {counts['password ok']} password changes; "
-            f"{counts['messages']} messages to {counts['socket ok']} sockets; {counts['disturbances']} faults, served again after "
-            f"{slowest:.2f} s at most")
+    lost = sum(stall.lost for stall in history.stalls) / SECOND
+    return (f"     {total} requests; writes: {counts['acknowledged writes']} acknowledged, "
+            f"{counts['write conflict']} conflicts, {counts['write unavailable']} refused, {counts['write unknown']} unknown; "
+            f"{counts['password ok']} password changes; {counts['messages']} messages to {counts['socket ok']} sockets;\n"
+            f"     {counts['disturbances']} faults, served again after {slowest:.2f} s at most; "
+            f"the machine was elsewhere for {lost:.1f} s")
 
 
 def say(text):

@@ -14,6 +14,7 @@ from support.api3 import key_of
 from support.nginx import Nginx
 from support.redis import Redis
 from support.resp import RedisError
+from support.settings import stretched
 
 READY_STEP = 0.01
 TMPFS = "96m"
@@ -40,6 +41,9 @@ class Node:
         if self.relay:
             await self.relay.stop()
         await asyncio.to_thread(self.redis.kill)
+        self.unmount()
+
+    def unmount(self):
         if self.volume:
             subprocess.run(["umount", "-l", self.redis.directory], check=False)
 
@@ -146,7 +150,8 @@ class Single(Deployment):
                  "    wallet_sync_accounts open;\n    wallet_sync_login_attempts off;\n    wallet_sync_drain_time 500ms;",
             **more)
         self.nodes, self.machines = [self.node], [self.machine]
-        self.facts = {"timeout": timeout, "connect_timeout": connect_timeout, "deployment": self.name}
+        self.facts = {"timeout": timeout, "connect_timeout": connect_timeout, "deployment": self.name,
+                      "slack": stretched(1.0), "hashing": stretched(3.0)}
 
     async def start(self):
         await self.node.start()

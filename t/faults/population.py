@@ -10,6 +10,7 @@ import random
 from faults import history as records
 from faults.clients import Client
 
+SELDOM = 60  # times as long a pause
 SETTLED = (records.OK, records.CONFLICT, records.UNAUTHORIZED, records.ABSENT, records.NOT_MODIFIED)
 
 
@@ -17,7 +18,7 @@ SETTLED = (records.OK, records.CONFLICT, records.UNAUTHORIZED, records.ABSENT, r
 class Mix:
     """How many accounts of each sort there are."""
 
-    quiet: int = 8  # three devices, which read more than they write
+    quiet: int = 8  # three devices, which read more than they write, and one that is seldom used
     crowded: int = 1  # many devices, which all write
     crowd: int = 8
     restless: int = 4  # two devices, one of which changes the password again and again
@@ -53,7 +54,7 @@ class Account:
 
 
 class Device:
-    def __init__(self, population, account, number, writes=1.0, changes=0.0):
+    def __init__(self, population, account, number, writes=1.0, changes=0.0, pause=1.0):
         self.population, self.account = population, account
         self.name = f"{account.name}.{number}"
         self.rng = random.Random(f"{population.seed} {self.name}")
@@ -61,6 +62,7 @@ class Device:
         self.token, self.old_tokens = None, []
         self.sequence = 0  # the newest it knows of
         self.socket, self.told = None, 0
+        self._pause = pause * population.mix.pause
         self._actions = [(self.read, 3.0), (self.merge, 4.0 * writes), (self.write_ahead, 1.0 * writes),
                          (self.seed, 0.2), (self.use_old_token, 0.2), (self.log_in, 0.03),
                          (self.change_password, changes)]
@@ -74,7 +76,7 @@ class Device:
             else:
                 actions, weights = zip(*self._actions)
                 settled = await self.rng.choices(actions, weights)[0]()
-            await asyncio.sleep(self.rng.expovariate(1 / self.population.mix.pause) if settled else 0.02)
+            await asyncio.sleep(self.rng.expovariate(1 / self._pause) if settled else 0.02)
 
     async def listen(self):
         """Keeps a socket open, and comes back when it ends."""
@@ -221,7 +223,7 @@ class Population:
 
     async def arrive(self):
         """Makes the accounts of the beginning, and lets everybody work."""
-        plan = [("quiet", self.mix.quiet, 3, 0.3, 0.0), ("crowded", self.mix.crowded, self.mix.crowd, 1.0, 0.0),
+        plan = [("quiet", self.mix.quiet, 4, 0.3, 0.0), ("crowded", self.mix.crowded, self.mix.crowd, 1.0, 0.0),
                 ("restless", self.mix.restless, 2, 0.02, 0.3)]
         await asyncio.gather(*(self._settle(f"{sort}{number}", devices, writes, changes)
                                for sort, count, devices, writes, changes in plan for number in range(count)))
@@ -243,7 +245,8 @@ class Population:
         for number in range(devices):
             # Who changes the password writes too; the others get in its way now and then.
             first = number == 0 and changes
-            device = Device(self, account, number, 0.5 if first else writes, changes if first else 0.0)
+            pause = SELDOM if name.startswith("quiet") and number == devices - 1 else 1.0
+            device = Device(self, account, number, 0.5 if first else writes, changes if first else 0.0, pause)
             account.devices.append(device)
             self.devices.append(device)
         await asyncio.gather(*(device.log_in() for device in account.devices))

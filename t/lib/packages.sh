@@ -7,7 +7,8 @@ packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev liby
     "libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev" libssl-dev libunistring-dev)
 packages_to_run=(redis-tools curl)
 packages_to_test=(redis-server libcmocka-dev libevent-dev clang-format clang-tidy shellcheck dpkg-dev
-    libpcre2-dev zlib1g-dev python3 python3-pytest python3-aiosmtpd python3-websockets)
+    libpcre2-dev zlib1g-dev python3 python3-pytest python3-aiosmtpd python3-websockets
+    libfaketime)
 
 missing_packages() {
     local alternatives name

@@ -78,8 +78,8 @@ def recovered(view):
     for operation in _requests(view):
         if operation.outcome in TROUBLE and view.undisturbed(operation):
             before = [d for d in view.disturbances if d.end < operation.begin][-1:]
-            since = f"{(operation.begin - before[0].end) / SECOND:.2f} s after {before[0].fault}" if before else "without a fault"
-            yield f"{operation.outcome} {since}", [*before, operation]
+            when = f"{(operation.begin - before[0].end) / SECOND:.2f} s after {before[0].fault}" if before else "with no fault"
+            yield f"{operation.outcome} {when}", [*before, operation]
 
 
 def _requests(view):
@@ -87,9 +87,9 @@ def _requests(view):
 
 
 def recovery_times(history):
-    """Of each fault: the seconds after its end at which the last request began that met with trouble."""
-    begins = sorted((o.begin for o in history.operations if o.kind != records.STORED and o.outcome in TROUBLE))
+    """Of each fault: the seconds after its end at which the last request began that met with trouble before the next."""
+    troubled = [o for o in history.operations if o.kind != records.STORED and o.outcome in TROUBLE]
     for disturbance in history.disturbances:
-        next_begin = min((d.begin for d in history.disturbances if d.end > disturbance.end), default=1 << 62)
-        late = [at for at in begins if disturbance.end < at < next_begin]
+        over = min((d.begin for d in history.disturbances if d.end > disturbance.end), default=1 << 62)
+        late = [o.begin for o in troubled if disturbance.end < o.begin and o.end < over]
         yield (max(late) - disturbance.end) / SECOND if late else 0.0

@@ -117,8 +117,8 @@ def honoured(view):
 def _may_be_void(view, chain, login, operation):
     if chain.may_have_ended(login.password, operation.end):
         return True
-    if any(other is not login and other.client == login.client and other.possible and login.begin < other.begin < operation.end
-           for other in chain.account.logins):
+    if any(other is not login and other.client == login.client and other.possible
+           and login.begin < other.begin < operation.end for other in chain.account.logins):
         return True
     return _may_have_expired(view, login, operation)
 

@@ -48,7 +48,8 @@ def true(view):
             for message in socket.messages:
                 if message.account != account.name:
                     yield "told of another account", [socket.opened, message]
-                elif message.sequence > account.possible_before(message.at):
+                elif (message.sequence > account.possible_before(message.at)
+                      and not account.refused_one(message.sequence, message.at)):
                     yield "told of a sequence that nobody wrote", [socket.opened, message]
                 elif newest and message.sequence < newest.sequence:
                     yield "told of an older sequence", [socket.opened, newest, message]

@@ -76,12 +76,17 @@ class Account:
         self.changes = [o for o in self.operations if o.kind == records.PASSWORD]
         self.signups = [o for o in self.operations if o.kind == records.SIGNUP]
         self._begins, self._highest, self._begun, highest = [], [], {}, 0
+        seen = {o.seen_write for o in self.observations}
         for write in self.writes.values():
-            if write.possible:
+            if write.possible or write.write in seen:  # whatever its answer said
                 self._begun.setdefault(write.sequence, write.begin)
                 highest = max(highest, write.sequence)
                 self._begins.append(write.begin)
                 self._highest.append(highest)
+
+    def refused_one(self, sequence, at):
+        """A write of this sequence that was refused and had begun by then: whoever sees an effect of it was told wrong."""
+        return next((w for w in self.writes.values() if w.sequence == sequence and not w.possible and w.begin < at), None)
 
     def begun(self, sequence):
         """When the first write began that can have stored this sequence."""

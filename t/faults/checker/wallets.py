@@ -22,7 +22,7 @@ def given_once(view):
         for write in account.writes.values():
             if write.acknowledged:
                 holders.setdefault(write.sequence, {})[write.write] = (write, write)
-                if write.sequence > 1 and account.begun(write.sequence - 1) > write.end:
+                if _follows_nothing(account, write) and not account.refused_one(write.sequence - 1, write.end):
                     yield f"{write.sequence} was accepted although nobody can have stored {write.sequence - 1}", [write]
         for seen in account.observations:
             write = account.writes.get(seen.seen_write)
@@ -75,22 +75,31 @@ def whole(view):
             write = account.writes.get(seen.seen_write)
             if write is None:
                 other = view.writes.get(seen.seen_write)
-                yield ("the wallet of another account" if other else "a wallet that nobody wrote"), [*filter(None, [other]), seen]
+                what = "the wallet of another account" if other else "a wallet that nobody wrote"
+                yield what, [*filter(None, [other]), seen]
             elif write.begin > seen.end:
                 yield "seen before it was written", [write, seen]
             elif (write.sequence, write.hmac, write.digest) != (seen.seen_sequence, seen.seen_hmac, seen.seen_digest):
                 yield "wallet, sequence and hmac do not belong together", [write, seen]
 
 
+def _follows_nothing(account, write):
+    return write.sequence > 1 and account.begun(write.sequence - 1) > write.end
+
+
 def refused(view):
     """A write that was refused is never seen: not after a 409, and not after a 503 that is not about an unknown outcome."""
     for account in view.accounts.values():
+        proofs = [(account.writes.get(seen.seen_write), seen) for seen in account.observations]
+        proofs += [(account.refused_one(write.sequence - 1, write.end), write) for write in account.writes.values()
+                   if write.acknowledged and _follows_nothing(account, write)]
+        proofs += [(account.refused_one(message.sequence, message.at), message) for socket in account.sockets
+                   for message in socket.messages if message.sequence > account.possible_before(message.at)]
         told = set()
-        for seen in account.observations:
-            write = account.writes.get(seen.seen_write)
+        for write, proof in proofs:
             if write and not write.possible and write.write not in told:
                 told.add(write.write)
-                yield f"answered with {write.outcome}, and done all the same", [write, seen]
+                yield f"answered with {write.outcome}, and done all the same", [write, proof]
 
 
 def conflicts(view):
