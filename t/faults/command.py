@@ -18,7 +18,7 @@ from faults.campaign import Round
 from faults.checker import check, coverage
 from faults.checker.answers import recovery_times
 from faults.checker.view import SECOND
-from faults.deployment import Single, faketime_library
+from faults.deployment import Pair, Single, faketime_library
 from faults.fault import KINDS
 from faults.schedule import Schedule
 from support import settings
@@ -27,6 +27,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUND = 60  # seconds, about
 AROUND = 9  # seconds that a round takes before and after the faults
 SHOWN = 3  # violations of each promise
+
+# Of the rounds, in turn. A sanitizer wants to be the first library that is loaded, and so does libfaketime.
+TOPOLOGIES = (
+    lambda directory: Single(directory, clock=bool(faketime_library()) and not settings.ASAN),
+    lambda directory: Single(directory, relayed=True),
+    Pair,
+)
 
 # Of each there has to be some, or nothing was proved.
 NEEDED = ("acknowledged writes", "read ok", "login ok", "password ok", "socket ok", "messages", "stored ok")
@@ -84,12 +91,10 @@ class Campaign:
 
     async def _play(self, number, directory):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-        # A sanitizer wants to be the first library that is loaded, and so does libfaketime.
-        variant = {"relayed": True} if number % 2 else {"clock": bool(faketime_library()) and not settings.ASAN}
-        deployment = Single(directory, **variant)
+        deployment = TOPOLOGIES[number % len(TOPOLOGIES)](directory)
         print(f"round {number}, {deployment.name}", flush=True)
         kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
-        schedule = Schedule(self.seed, number // 2, kinds) if kinds else None
+        schedule = Schedule(self.seed, number // len(TOPOLOGIES), kinds) if kinds else None
         seconds = max(1.0, self.options.seconds / self.rounds - AROUND)
         a_round = Round(deployment, schedule, self.seed * 1000 + number, seconds, directory, say=say)
         return await a_round.run(), a_round.trouble

@@ -18,28 +18,21 @@ from support.settings import stretched
 
 READY_STEP = 0.01
 TMPFS = "96m"
+# Rewrites of a small file, and an ear for us while it loads.
+QUICK = ["auto-aof-rewrite-min-size 16mb", "loading-process-events-interval-bytes 1024"]
 
 
 class Node:
-    """A Redis, and the relay on the way to it if there is one. volume: its directory is a small file system."""
+    """A Redis whose directory is a small file system, if that can be had. stop() has to follow in any case."""
 
-    def __init__(self, directory, relayed=False, volume=False, options=()):
+    def __init__(self, directory, options=()):
         self.redis = Redis(directory, options)
-        self.relay = Relay(self.redis.socket_path) if relayed else None
-        self.volume = volume and _mount(directory)
-
-    @property
-    def address(self):
-        return self.relay.address if self.relay else self.redis.unix_address
+        self.volume = _mount(directory)
 
     async def start(self):
         await asyncio.to_thread(self.redis.start)
-        if self.relay:
-            await self.relay.start()
 
     async def stop(self):
-        if self.relay:
-            await self.relay.stop()
         await asyncio.to_thread(self.redis.kill)
         self.unmount()
 
@@ -100,10 +93,14 @@ class Machine(Nginx):
 
 
 class Deployment:
-    """nodes: the Redis processes; machines: the nginx processes. facts: for the checker."""
+    """nodes: the Redis processes; relays: on the way to them; machines: the nginx processes. facts: for the checker.
+
+    nodes_may_end: a node that is killed and started again, or told to be a replica and a master again, is what it was.
+    """
 
     name = "?"
-    nodes, machines = (), ()
+    nodes, relays, machines = (), (), ()
+    nodes_may_end = True
     facts = {}
 
     async def start(self):
@@ -115,8 +112,9 @@ class Deployment:
         raise NotImplementedError
 
     async def ready(self):
-        """Waits until all data can be written again, as far as Redis is concerned."""
-        await asyncio.gather(*(node.ready() for node in self.nodes))
+        """Waits until everything can be written again, as far as Redis is concerned."""
+        for node in self.nodes:
+            await node.ready()
 
     def pids(self):
         """Of all processes that answer, now."""
@@ -132,29 +130,24 @@ class Deployment:
         raise NotImplementedError
 
 
-class Single(Deployment):
-    """One Redis and one nginx with two workers.
+class OneMachine(Deployment):
+    """One nginx with two workers, which reach Redis at `address`. more: of nginx' configuration, see support.nginx."""
 
-    relayed: nginx reaches Redis over TCP, through a relay; else by the unix socket. clock: nginx runs under libfaketime.
-    more: of nginx' configuration, see support.nginx.
-    """
-
-    def __init__(self, directory, relayed=False, clock=False, timeout=1.0, connect_timeout=0.5, redis_options=(), **more):
-        self.name = "through a relay" if relayed else "by unix socket"
-        self.node = Node(os.path.join(directory, "redis"), relayed, volume=True, options=[
-            "auto-aof-rewrite-min-size 16mb", "loading-process-events-interval-bytes 1024", *redis_options])
+    def __init__(self, directory, address, clock=False, timeout=1.0, connect_timeout=0.5, **more):
         self.machine = Machine(
             os.path.join(directory, "nginx"), clock=clock, listen="reuseport", worker_connections=1024,
-            http=f"wallet_sync_redis {self.node.address} timeout={timeout * 1000:.0f}ms "
-                 f"connect_timeout={connect_timeout * 1000:.0f}ms;\n"
-                 "    wallet_sync_accounts open;\n    wallet_sync_login_attempts off;\n    wallet_sync_drain_time 500ms;",
+            http=f"wallet_sync_redis {address} timeout={timeout * 1000:.0f}ms connect_timeout={connect_timeout * 1000:.0f}ms;"
+                 "\n    wallet_sync_accounts open;\n    wallet_sync_login_attempts off;\n    wallet_sync_drain_time 500ms;",
             **more)
-        self.nodes, self.machines = [self.node], [self.machine]
+        self.machines = [self.machine]
         self.facts = {"timeout": timeout, "connect_timeout": connect_timeout, "deployment": self.name,
                       "slack": stretched(1.0), "hashing": stretched(3.0)}
 
     async def start(self):
-        await self.node.start()
+        for node in self.nodes:
+            await node.start()
+        for relay in self.relays:
+            await relay.start()
         await asyncio.to_thread(self.machine.start)
 
     async def stop(self):
@@ -163,13 +156,59 @@ class Single(Deployment):
                 await asyncio.to_thread(self.machine.quit)
         finally:
             await asyncio.to_thread(self.machine.kill)
-            await self.node.stop()
+            for part in (*self.relays, *self.nodes):
+                await part.stop()
 
     def port(self):
         return self.machine.port
 
+
+class Single(OneMachine):
+    """One Redis. relayed: nginx reaches it over TCP and through a relay, else by its unix socket."""
+
+    def __init__(self, directory, relayed=False, redis_options=(), **more):
+        self.name = "through a relay" if relayed else "by unix socket"
+        self.node = Node(os.path.join(directory, "redis"), [*QUICK, *redis_options])
+        self.nodes = [self.node]
+        self.relays = [Relay(self.node.redis.socket_path)] if relayed else []
+        super().__init__(directory, self.relays[0].address if relayed else self.node.redis.unix_address, **more)
+
     async def stored(self, email):
         return await stored_in(self.node, email)
+
+
+class Pair(OneMachine):
+    """A master and a replica. The relay is their common address: new connections lead to whoever is the master."""
+
+    name = "a master, a replica and an address that moves"
+    nodes_may_end = False
+
+    def __init__(self, directory, **more):
+        self.nodes = [Node(os.path.join(directory, f"redis-{number}"), QUICK) for number in range(2)]
+        self.master, self.replica = self.nodes
+        self.relays = [Relay(self.master.redis.socket_path)]
+        super().__init__(directory, self.relays[0].address, **more)
+
+    async def start(self):
+        await super().start()
+        await self.replica.ask("REPLICAOF", "127.0.0.1", self.master.redis.port)
+        while b"state=online" not in await self.master.ask("INFO", "replication"):
+            await asyncio.sleep(READY_STEP)
+
+    async def ready(self):
+        await self.master.ready()
+
+    async def fail_over(self, cut):
+        """The orderly way, which loses nothing. cut: ends the connections to the old master."""
+        await self.master.ask("FAILOVER", "TO", "127.0.0.1", self.replica.redis.port)
+        await self.replica.ready()
+        self.master, self.replica = self.replica, self.master
+        self.relays[0].target = self.master.redis.socket_path
+        if cut:
+            self.relays[0].cut()
+
+    async def stored(self, email):
+        return await stored_in(self.master, email)
 
 
 async def stored_in(node, email):

@@ -36,6 +36,10 @@ class Fault:
 class NodeFault(Fault):
     """Strikes one Redis."""
 
+    @classmethod
+    def missing(cls, deployment):
+        return "" if deployment.nodes_may_end else "it would end what the nodes are to each other"
+
     def __init__(self, deployment, rng):
         super().__init__(deployment, rng)
         self.node = rng.choice(deployment.nodes)
@@ -59,11 +63,11 @@ class RelayFault(Fault):
 
     def __init__(self, deployment, rng):
         super().__init__(deployment, rng)
-        self.relay = rng.choice([node for node in deployment.nodes if node.relay]).relay
+        self.relay = rng.choice(deployment.relays)
 
     @classmethod
     def missing(cls, deployment):
-        return "" if any(node.relay for node in deployment.nodes) else "no relay"
+        return "" if deployment.relays else "no relay"
 
 
 def fault(cls):

@@ -1,4 +1,4 @@
-"""How long we and the servers stood ready and the machine did something else: the kernel counts it for each thread.
+"""When the servers, or we, stood ready and the machine did something else: the kernel counts it for each thread.
 
 Deadlines are about the server. On a machine that others keep busy, a deadline that is missed proves nothing; so what
 was lost goes into the history, and the checker takes it into account.
@@ -10,7 +10,7 @@ import os
 from faults import history as records
 
 TICK = 0.05
-WORTH_A_WORD = 0.2  # of a tick
+STARVED = 0.5  # of a tick spent waiting: what a thread does takes more than twice as long
 
 
 class Meter:
@@ -28,29 +28,28 @@ class Meter:
         self._task.cancel()
 
     async def _watch(self):
-        self._waited()
+        self._starved(0)
         while True:
             begin = records.now()
             await asyncio.sleep(TICK)
             end = records.now()
-            main, others = self._waited()
-            lost = max(main, end - begin - int(TICK * 1e9))  # we may have been late for other reasons too
-            if lost + others > WORTH_A_WORD * TICK * 1e9:
-                self._recorder.add(records.Stall(begin, end, lost, others))
+            main, others = self._starved(STARVED * (end - begin))
+            # Whoever asks waits for one after the other. And we may have been late for other reasons.
+            lost = main * (end - begin) or (end - begin - int(TICK * 1e9) if end - begin > 3 * TICK * 1e9 else 0)
+            if lost or others:
+                self._recorder.add(records.Stall(begin, end, lost, others * (end - begin)))
 
-    def _waited(self):
-        """Nanoseconds since the last time: (of the main threads, one after the other; of the threads that hash)."""
+    def _starved(self, limit):
+        """Since the last time: (how many main threads waited for longer than that, how many of those that hash)."""
         before, self._waits = self._waits, {}
         main = others = 0
         for pid in [os.getpid(), *self._pids()]:
             for thread in _threads(pid):
                 waited = _wait_of(pid, thread)
                 self._waits[thread] = waited
-                grown = max(0, waited - before.get(thread, waited))
-                if thread == pid:
-                    main += grown
-                else:
-                    others += grown
+                if waited - before.get(thread, waited) > limit:
+                    main += thread == pid
+                    others += thread != pid
         return main, others
 
 
@@ -62,6 +61,7 @@ def _threads(pid):
 
 
 def _wait_of(pid, thread):
+    """Nanoseconds, since it began."""
     try:
         with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as numbers:
             return int(numbers.read().split()[1])

@@ -6,7 +6,7 @@ import os
 import signal
 
 from faults import history as records
-from faults.fault import NodeFault, fault
+from faults.fault import Fault, NodeFault, fault
 from support.resp import RedisError
 
 READS = (records.READ, records.SEED)
@@ -139,7 +139,9 @@ class FullDisk(NodeFault):
 
     @classmethod
     def missing(cls, deployment):
-        return "" if any(node.volume for node in deployment.nodes) else "a small file system could not be mounted"
+        if not any(node.volume for node in deployment.nodes):
+            return "a small file system could not be mounted"
+        return super().missing(deployment)
 
     @property
     def _ballast(self):
@@ -232,6 +234,33 @@ class Demote(NodeFault):
     async def heal(self):
         await self.node.ask("REPLICAOF", "NO", "ONE")
         await self.node.ready()
+
+
+@fault
+class Failover(Fault):
+    """Another Redis becomes the master, with all that was acknowledged, and takes over the address.
+
+    The connections that are there either end, or survive and lead to what is a replica now.
+    """
+
+    name = "failover"
+    touches = ("redis", "network")
+    seconds = (0.0, 0.0)
+
+    def __init__(self, deployment, rng):
+        super().__init__(deployment, rng)
+        self._survive = rng.random() < 0.7
+        self.detail = f"connections {'survive' if self._survive else 'end'}"
+
+    @classmethod
+    def missing(cls, deployment):
+        return "" if hasattr(deployment, "fail_over") else "nobody could take over"
+
+    async def inject(self):
+        await self.deployment.fail_over(cut=not self._survive)
+
+    async def heal(self):
+        await self.deployment.ready()
 
 
 async def start_rewrite(node):

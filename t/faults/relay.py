@@ -206,7 +206,7 @@ class Link:
 
 
 class Relay:
-    """target: Redis' unix socket. Listens on a port of 127.0.0.1."""
+    """target: Redis' unix socket, which may become another one. Listens on a port of 127.0.0.1."""
 
     def __init__(self, target):
         self.target = target
@@ -234,11 +234,16 @@ class Relay:
         task.add_done_callback(self._connecting.discard)
         return link.nginx
 
-    async def stop(self):
-        self._server.close()
+    def cut(self):
+        """Ends all connections."""
         for link in list(self.links):
             link.deaf = False
             link.close()
+
+    async def stop(self):
+        if self._server:
+            self._server.close()
+        self.cut()
 
 
 def reset(transport):

@@ -3,6 +3,7 @@
 import pytest
 
 from faults import history as records
+from faults.checker import check
 from faults.checker.view import SECOND
 from faults.history import Stall
 from faults.story import begun
@@ -76,6 +77,22 @@ def test_a_server_that_does_not_recover(story, outcome):
     story.later(0.1)
     story.write(3, "late", outcome, took=1.0)
     assert story.broken() == {"the server recovers within a second"}
+
+
+def test_what_was_lost_in_silence_takes_longer_to_notice(story):
+    story.fault(1.0, lag=1.5, settle=20.0)
+    story.later(3.4)
+    story.write(3, "early", records.UNAVAILABLE)
+    story.stored(2)
+    assert not story.broken()
+    story.later(0.1)
+    story.socket("s2", outcome=records.UNAVAILABLE)
+    assert not story.broken()
+    story.write(3, "late", records.UNAVAILABLE)
+    assert story.broken() == {"the server recovers within a second"}
+    story.later(19)
+    story.socket("s3", outcome=records.UNAVAILABLE)
+    assert len(check(story.history)) == 2
 
 
 def test_what_a_fault_spares_is_served_all_the_time(story):

@@ -82,7 +82,7 @@ async def play(case, directory):
     deployment = Single(str(directory), relayed=True, **case.deployment)
     deployment.facts.update(case.facts)
     if case.bug:
-        deployment.node.relay.hooks.append(case.bug())
+        deployment.relays[0].hooks.append(case.bug())
     script = Script(Act((), 1.0), *([Act((Strike(case.fault[0], 0.0, case.fault[1], 1),), 3.0)] if case.fault else []))
     seconds = LONGEST if case.promise not in (None, LOST) else 6.0
     a_round = Round(deployment, script, 1, seconds, str(directory), case.mix, until=case.enough if case.promise else None)

@@ -106,7 +106,7 @@ class View:
         self.end = max((o.end for o in history.operations), default=0)
         self.disturbances = sorted(history.disturbances, key=lambda d: d.begin)
         self._begins = [d.begin for d in self.disturbances]
-        self._longest = max((d.end - d.begin + int(d.lag * SECOND) for d in self.disturbances), default=0)
+        self._longest = max((d.end - d.begin + int(max(d.lag, d.settle) * SECOND) for d in self.disturbances), default=0)
         accounts = collections.defaultdict(lambda: None)
         for operation in history.operations:
             account = accounts[operation.account] or Account(operation.account)
@@ -175,7 +175,9 @@ class View:
         while index and self._begins[index - 1] + self._longest + grace >= operation.begin:
             index -= 1
             disturbance = self.disturbances[index]
-            end = disturbance.end + int(disturbance.lag * SECOND) + grace
+            # A new socket needs the subscriptions.
+            unseen = max(disturbance.lag, disturbance.settle if operation.kind == records.SOCKET else 0)
+            end = disturbance.end + int(unseen * SECOND) + grace
             if end >= operation.begin and (touches is None or touches in disturbance.touches):
                 found.append(disturbance)
         return found
