@@ -59,13 +59,11 @@ bool set_headers(ngx_http_request_t* r, const Response& response) {
            add_header(r, "Sec-WebSocket-Accept", response.websocket_accept) != nullptr;
   }
   r->headers_out.status = static_cast<ngx_uint_t>(response.status);
-  if (response.status == NGX_HTTP_NOT_MODIFIED) {
-    r->headers_out.etag = add_header(r, "ETag", '"' + std::to_string(*response.version) + '"');
-    return r->headers_out.etag != nullptr;
+  if (response.status != NGX_HTTP_NOT_MODIFIED) {
+    r->headers_out.content_length_n = static_cast<off_t>(response.size());
+    r->headers_out.content_type = content_type(response.content_type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
   }
-  r->headers_out.content_length_n = static_cast<off_t>(response.size());
-  r->headers_out.content_type = content_type(response.content_type);
-  r->headers_out.content_type_len = r->headers_out.content_type.len;
   // Replies carry wallets and tokens, or tell of an account; and most are for a URL that has a token in it.
   if (add_static_header(r, "Cache-Control", "no-store") == nullptr) {
     return false;
@@ -85,7 +83,7 @@ bool set_headers(ngx_http_request_t* r, const Response& response) {
     r->disable_not_modified = 1;  // conditions of the request are none of ours
     return true;
   }
-  // nginx answers If-None-Match by it.
+  // By it nginx, too, answers If-None-Match.
   r->headers_out.etag = add_header(r, "ETag", '"' + std::to_string(*response.version) + '"');
   return r->headers_out.etag != nullptr;
 }

@@ -129,6 +129,11 @@ http {{
     def running(self):
         return self._process is not None
 
+    @property
+    def pid(self):
+        """The master's, or None."""
+        return getattr(self._process, "pid", None)
+
     def worker_pids(self):
         """The living children of the master, old workers that still finish their work too."""
         found = set()

@@ -82,6 +82,10 @@ class Redis:
     def running(self):
         return self._process is not None
 
+    @property
+    def pid(self):
+        return getattr(self._process, "pid", None)
+
     def stop(self):
         """The orderly way, as an init system does it."""
         self._end(signal.SIGTERM)
@@ -112,6 +116,11 @@ class Redis:
     def _state(self):
         with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as stat:
             return stat.read().rsplit(")", 1)[1].split()[0]
+
+    def children(self):
+        """The processes it has forked, to rewrite its file."""
+        with open(f"/proc/{self._process.pid}/task/{self._process.pid}/children", encoding="ascii") as pids:
+            return [int(pid) for pid in pids.read().split()]
 
     def clients(self):
         """One dict for each connection but the one that asks."""

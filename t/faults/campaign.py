@@ -1,0 +1,108 @@
+"""One round: a deployment is started, clients work on it, faults strike, and the history of it is judged."""
+
+import asyncio
+import os
+import random
+import traceback
+
+from faults import history as records
+from faults.checker.view import SECOND, View
+from faults.clients import seen_of
+from faults.fault import KINDS
+from faults.meter import Meter
+from faults.population import Population
+
+AFTERWARDS = 30  # seconds within which sockets have to know, at the very most
+
+
+class Round:
+    """directory: where the history goes, as history.jsonl. until(history): whether it may end before the seconds are over;
+    what belongs to an orderly end is left out then."""
+
+    def __init__(self, deployment, schedule, seed, seconds, directory=None, mix=None, say=lambda text: None, until=None):
+        self.deployment, self.schedule, self.seconds, self.say, self.until = deployment, schedule, seconds, say, until
+        path = os.path.join(directory, "history.jsonl") if directory else None
+        self.recorder = records.Recorder({**deployment.facts, "seed": seed}, path)
+        self.trouble = []
+        self.last_writes = 20  # seconds within which every account must be able to write once more
+        self.population = Population(self.recorder, deployment.port, seed, mix)
+
+    async def run(self):
+        """The history; `trouble` has what went wrong beside it."""
+        meter = Meter(self.recorder, self.deployment.pids)
+        meter.start()
+        try:
+            await self._guarded(self._play())
+        finally:
+            meter.stop()
+            self.recorder.close()
+            await self._guarded(self.deployment.stop())
+        return self.recorder.history
+
+    async def _guarded(self, job):
+        """A server that does not start or end as it should, a log with an alert, a fault that does not work."""
+        try:
+            await job
+        except Exception:
+            self.trouble.append(traceback.format_exc())
+
+    async def _play(self):
+        await self.deployment.start()
+        await self.population.arrive()
+        if await self._strike():
+            await self._conclude()
+        else:
+            await self.population.calm_down()
+            await self.population.leave()
+
+    async def _strike(self):
+        """False if it was ended early."""
+        acts = asyncio.create_task(self._play_acts())
+        try:
+            while not acts.done():
+                await asyncio.wait([acts], timeout=0.5 if self.until else None)
+                if self.until and self.until(self.recorder.history):
+                    return False
+            await acts
+            return True
+        finally:
+            acts.cancel()
+
+    async def _play_acts(self):
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.seconds
+        while self.schedule and loop.time() < end:
+            act = self.schedule.next()
+            await asyncio.gather(*(self._inflict(strike) for strike in act.strikes))
+            await asyncio.sleep(act.quiet)
+        await asyncio.sleep(max(0, end - loop.time()))
+
+    async def _inflict(self, strike):
+        await asyncio.sleep(strike.after)
+        fault = KINDS[strike.fault](self.deployment, random.Random(strike.seed))
+        self.say(f"  {fault.name} {fault.detail}{f', {strike.seconds:.1f} s' if strike.seconds else ''}")
+        begin = records.now()
+        await fault.inject()
+        await asyncio.sleep(strike.seconds)
+        await fault.heal()
+        self.recorder.add(records.Disturbance(
+            fault.name, begin, records.now(), list(fault.touches), list(fault.spares), fault.lag, fault.settle,
+            fault.offset, fault.detail))
+
+    async def _conclude(self):
+        population = self.population
+        await population.calm_down()
+        living = await population.conclude(records.now() + self.last_writes * SECOND)
+        await self._wait_until_told(living)
+        await population.prove()
+        for account in living:
+            operation = self.recorder.begin(records.STORED, "redis", account.name)
+            stored = await self.deployment.stored(account.email)
+            self.recorder.end(operation, records.OK, **(seen_of(*stored) if stored else {"seen_sequence": 0}))
+        await population.leave()
+
+    async def _wait_until_told(self, living):
+        """Every socket has heard of its account's last write, or should have."""
+        due = min(View(self.recorder.history).noticed_by(records.now()), records.now() + AFTERWARDS * SECOND)
+        while records.now() < due and not all(account.told() for account in living):
+            await asyncio.sleep(0.05)

@@ -1,0 +1,178 @@
+"""The command line: a campaign is a number of rounds, each with servers of its own."""
+
+import argparse
+import asyncio
+import collections
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import xml.sax.saxutils
+
+from faults import history as records
+from faults.campaign import Round
+from faults.checker import check, coverage
+from faults.checker.answers import recovery_times
+from faults.checker.view import SECOND
+from faults.deployment import Pair, Single, faketime_library
+from faults.fault import KINDS
+from faults.schedule import Schedule
+from support import settings
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROUND = 60  # seconds, about
+AROUND = 9  # seconds that a round takes before and after the faults
+SHOWN = 3  # violations of each promise
+
+# Of the rounds, in turn. A sanitizer wants to be the first library that is loaded, and so does libfaketime.
+TOPOLOGIES = (
+    lambda directory: Single(directory, clock=bool(faketime_library()) and not settings.ASAN),
+    lambda directory: Single(directory, relayed=True),
+    Pair,
+)
+
+# Of each there has to be some, or nothing was proved.
+NEEDED = ("acknowledged writes", "read ok", "login ok", "password ok", "socket ok", "messages", "stored ok")
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(
+        prog="t/faults/run",
+        description="Clients work on a real nginx and a real Redis, faults strike, and a checker proves from what was "
+        "recorded that the server kept its promises; see t/faults/README.md.")
+    parser.add_argument("--seconds", type=float, default=600, help="in all, about (default 600)")
+    parser.add_argument("--seed", type=int, help="of the faults and of what clients do (default: another one each time)")
+    parser.add_argument("--round", type=int, help="only this round of the campaign")
+    parser.add_argument("--faults", metavar="A,B,…", help="only these (default: all; “none”; “list” tells which there are)")
+    parser.add_argument("--keep", metavar="DIR", help="keeps the history and log of each round there (default: of rounds "
+                        "that failed, in .build/faults)")
+    parser.add_argument("--check", metavar="HISTORY", help="judges a history that was kept, and does nothing else")
+    parser.add_argument("--junitxml", metavar="FILE", help="writes a test case for each round")
+    options = parser.parse_args()
+    names = [] if options.faults in (None, "none", "list") else options.faults.split(",")
+    for name in names:
+        if name not in KINDS:
+            parser.error(f"there is no fault “{name}”; there are: {', '.join(sorted(KINDS))}")
+    options.kinds = sorted(KINDS) if options.faults is None else names
+    return options
+
+
+class Campaign:
+    def __init__(self, options):
+        self.options = options
+        self.seed = random.randrange(1 << 31) if options.seed is None else options.seed
+        self.keep = pathlib.Path(options.keep or ROOT / ".build/faults").resolve()
+        self.rounds = max(2, round(options.seconds / ROUND))
+        self.results = []  # (name, what is wrong)
+
+    def run(self):
+        print(f"faults: --seconds {self.options.seconds:g} --seed {self.seed}", flush=True)
+        for number in range(self.rounds) if self.options.round is None else [self.options.round]:
+            self._run_round(number)
+        return not any(wrong for _, wrong in self.results)
+
+    def _run_round(self, number):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="wallet-sync-faults-"))
+        began = time.monotonic()
+        history, trouble = asyncio.run(self._play(number, str(directory)))
+        wrong = trouble + judge(history)
+        print(summary(history))
+        self.results.append((f"round {number}", wrong))
+        verdict = "FAIL" if wrong else "ok  "
+        print(f"{verdict} round {number} ({time.monotonic() - began:.0f} s)", *wrong, sep="\n     ", flush=True)
+        if wrong or self.options.keep:
+            print(f"     kept: {self._preserve(directory, number)}")
+            print(f"     again: t/faults/run --seconds {self.options.seconds:g} --seed {self.seed} --round {number}")
+        shutil.rmtree(directory, ignore_errors=True)
+
+    async def _play(self, number, directory):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+        deployment = TOPOLOGIES[number % len(TOPOLOGIES)](directory)
+        print(f"round {number}, {deployment.name}", flush=True)
+        kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
+        schedule = Schedule(self.seed, number // len(TOPOLOGIES), kinds) if kinds else None
+        seconds = max(1.0, self.options.seconds / self.rounds - AROUND)
+        a_round = Round(deployment, schedule, self.seed * 1000 + number, seconds, directory, say=say)
+        return await a_round.run(), a_round.trouble
+
+    @staticmethod
+    def _missing(kind, deployment):
+        why = KINDS[kind].missing(deployment)
+        if why:
+            say(f"  without {kind}: {why}")
+        return why
+
+    def _preserve(self, directory, number):
+        """Copies what there is to look at, and says where it is."""
+        place = self.keep / f"{self.seed}-{number}"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for name in ("history.jsonl", "nginx/logs/error.log", "nginx/nginx.conf"):
+            if (directory / name).exists():
+                shutil.copy(directory / name, place)
+        return place
+
+    def write_xml(self, path):
+        quoted = xml.sax.saxutils.quoteattr
+        cases = (f"<testcase classname=\"faults\" name={quoted(name)}>"
+                 + (f"<failure message={quoted(chr(10).join(wrong))}/>" if wrong else "") + "</testcase>"
+                 for name, wrong in self.results)
+        pathlib.Path(path).write_text(f"<testsuite>{''.join(cases)}</testsuite>\n", encoding="utf-8")
+
+
+def judge(history):
+    """What is wrong with it: violations, a few of each promise, and what there should have been to be proved."""
+    found, shown = check(history), collections.Counter()
+    wrong = []
+    for violation in found:
+        shown[violation.promise] += 1
+        if shown[violation.promise] <= SHOWN:
+            wrong.append(str(violation))
+    wrong += [f"{promise}: {count} violations in all" for promise, count in shown.items() if count > SHOWN]
+    counts = coverage(history)
+    return wrong + [f"nothing was proved: no “{what}”" for what in NEEDED if not counts[what]]
+
+
+def summary(history):
+    counts = coverage(history)
+    total = sum(operation.kind != records.STORED for operation in history.operations)
+    slowest = max(recovery_times(history), default=0.0)
+    lost = sum(stall.lost for stall in history.stalls) / SECOND
+    return (f"     {total} requests; writes: {counts['acknowledged writes']} acknowledged, "
+            f"{counts['write conflict']} conflicts, {counts['write unavailable']} refused, {counts['write unknown']} unknown; "
+            f"{counts['password ok']} password changes; {counts['messages']} messages to {counts['socket ok']} sockets;\n"
+            f"     {counts['disturbances']} faults, served again after {slowest:.2f} s at most; "
+            f"the machine was elsewhere for {lost:.1f} s")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def find_module():
+    """The module to load: the one that the environment names, or one that is built now."""
+    if "WALLET_SYNC_MODULE" not in os.environ and "WALLET_SYNC_NGINX" not in os.environ:
+        done = subprocess.run([ROOT / "t/lib/build_module.sh"], stdout=subprocess.PIPE, text=True, check=True)
+        settings.MODULE = done.stdout.strip()
+
+
+def main():
+    options = parse_options()
+    if options.faults == "list":
+        for name in sorted(KINDS):
+            print(f"{name:20} {KINDS[name].__doc__.strip().splitlines()[0]}")
+        return 0
+    if options.check:
+        wrong = judge(records.load(options.check))
+        print(*wrong or ["nothing is wrong"], sep="\n")
+        return 1 if wrong else 0
+    find_module()
+    campaign = Campaign(options)
+    good = campaign.run()
+    if options.junitxml:
+        campaign.write_xml(options.junitxml)
+    return 0 if good else 1

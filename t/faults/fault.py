@@ -1,0 +1,76 @@
+"""What a fault is, and the table of all of them."""
+
+KINDS = {}
+
+
+class Fault:
+    """One fault at one place. The parameters are drawn from `rng` when it is made, so that a seed reproduces them.
+
+    inject() returns when the fault is there, heal() when what it took away is back, as far as its owner can tell:
+    Redis answers as a master, workers run. What the server has to notice by itself is not waited for.
+    """
+
+    name = "?"
+    touches = ("redis",)  # what it strikes: "redis", "network", "nginx", "clock"
+    spares = ()  # kinds of requests that go on as if nothing were
+    lag, settle = 0.0, 0.0  # seconds after heal(), see history.Disturbance
+    seconds = (0.3, 2.0)  # how long it lasts
+    offset = 0.0  # seconds by which nginx' clock is ahead meanwhile
+    detail = ""
+
+    def __init__(self, deployment, rng):
+        self.deployment, self.rng = deployment, rng
+
+    @classmethod
+    def missing(cls, deployment):
+        """Why it cannot strike this deployment; "" if it can."""
+        return ""
+
+    async def inject(self):
+        raise NotImplementedError
+
+    async def heal(self):
+        raise NotImplementedError
+
+
+class NodeFault(Fault):
+    """Strikes one Redis."""
+
+    @classmethod
+    def missing(cls, deployment):
+        return "" if deployment.nodes_may_end else "it would end what the nodes are to each other"
+
+    def __init__(self, deployment, rng):
+        super().__init__(deployment, rng)
+        self.node = rng.choice(deployment.nodes)
+        self.redis = self.node.redis
+
+
+class MachineFault(Fault):
+    """Strikes one nginx."""
+
+    touches = ("nginx",)
+
+    def __init__(self, deployment, rng):
+        super().__init__(deployment, rng)
+        self.machine = rng.choice(deployment.machines)
+
+
+class RelayFault(Fault):
+    """Strikes the way from nginx to one Redis."""
+
+    touches = ("network",)
+
+    def __init__(self, deployment, rng):
+        super().__init__(deployment, rng)
+        self.relay = rng.choice(deployment.relays)
+
+    @classmethod
+    def missing(cls, deployment):
+        return "" if deployment.relays else "no relay"
+
+
+def fault(cls):
+    """Enters the class in the table."""
+    KINDS[cls.name] = cls
+    return cls
