@@ -8,7 +8,6 @@ from report import spread, table
 from scenarios import GET, POST, Cell
 
 KB = 1024
-ALWAYS = {"sync": "always"}
 
 
 @dataclasses.dataclass
@@ -63,7 +62,10 @@ def of_crowds(figures):
         yield Aim(f"64 quiet accounts beside it ÷ without it, {sync}", 0.8, ratio)
 
 
-def table_of(figures, more=()):
-    aims = [*of_reads(figures), *of_writes(figures), *of_crowds(figures), *more]
+def of_matrix(figures):
+    return [*of_reads(figures), *of_writes(figures), *of_crowds(figures)]
+
+
+def table_of(aims):
     rows = [aim.row for aim in aims if aim.values]
-    return "## What is aimed at\n\n" + table(["", "asked", "measured", "reached"], rows) if rows else ""
+    return table(["", "asked", "measured", "reached"], rows) if rows else ""

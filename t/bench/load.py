@@ -40,14 +40,16 @@ def accounts_for(cell, accounts):
     return min(len(accounts.tokens), max(8 * cell.connections, 4096 * 1024 // max(cell.size, 1024)))
 
 
-def wrk(cell, url, accounts, seconds, delay_ms=0):
+def wrk(cell, url, accounts, seconds, *, delay_ms=0, count=None, stride=1, threads=2):
     """cell.mode is get, conditional, post, mix or login; of the same bytes for everyone who is compared."""
-    threads = min(2, cell.connections)
+    threads = min(threads, cell.connections)
+    count = count or accounts_for(cell, accounts)
     environment = {
         **os.environ,
         "BENCH_MODE": cell.mode,
         "BENCH_TOKENS": str(accounts.tokens_file),
-        "BENCH_COUNT": str(accounts_for(cell, accounts)),
+        "BENCH_COUNT": str(count),
+        "BENCH_STRIDE": str(stride),
         "BENCH_THREADS": str(threads),
         "BENCH_SIZE": str(cell.size),
         "BENCH_SEQUENCE": str(accounts.sequence),

@@ -4,7 +4,6 @@ import collections
 import itertools
 import json
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 
@@ -123,23 +122,15 @@ class Bench:
         builds = [build.name for build in self.builds if build.tls or cell.transport != "tls"]
         return [*builds, *cell.floors]
 
-    def measure(self):
+    def measure(self, progress):
         self.check_answers()
-        todo = [(cell, target) for cell in self.cells for target in self.targets(cell)]
         for number in range(self.options.rounds):
             for cell in self.cells:
                 targets = self.targets(cell)
                 shift = number % len(targets)  # nobody is always first, or always after the same one
                 for target in targets[shift:] + targets[:shift]:
-                    self.progress(f"round {number + 1} of {self.options.rounds}: {cell.request}, {target}")
+                    progress(f"round {number + 1} of {self.options.rounds}: {cell.request}, {target}")
                     self.keep(cell, target, *self.measure_one(cell, target))
-        self.progress("")
-        return todo
-
-    @staticmethod
-    def progress(text):
-        if sys.stderr.isatty():
-            print(f"\r{text:76.76}\r", end="", file=sys.stderr, flush=True)
 
     def measure_one(self, cell, target):
         redis, seconds = self.redis[cell.sync], self.options.seconds

@@ -2,6 +2,7 @@
 --   BENCH_MODE      get, conditional (a GET that is answered 304), post, mix (one POST in ten), login
 --   BENCH_TOKENS    a file with one token a line (login: one request body a line)
 --   BENCH_COUNT     so many lines of it are used; every thread takes its share, so no account has two writers
+--   BENCH_STRIDE    so many accounts further is the next request's; without a divisor in common with their number
 --   BENCH_THREADS   the number of threads
 --   BENCH_SIZE      bytes of the wallet
 --   BENCH_SEQUENCE  the sequence all wallets are at; of seven digits, so that all requests are equally long
@@ -35,7 +36,7 @@ function init()
       return wait
     end
   end
-  local count, turn = #lines, 0
+  local count, turn, stride = #lines, 0, tonumber(os.getenv("BENCH_STRIDE"))
   local make = requests(os.getenv("BENCH_MODE"), lines)
   local tried_out = number ~= 0 -- wrk asks the first thread for a request that it does not send
   function request()
@@ -43,8 +44,8 @@ function init()
       tried_out = true
       return make(1, true)
     end
-    turn = turn % count + 1
-    return make(turn, false)
+    turn = (turn + stride) % count
+    return make(turn + 1, false)
   end
 end
 

@@ -40,7 +40,8 @@ class Watch:
       queued  the main thread was ready, but the cores were taken
       disk    uninterruptible sleep, by samples of the state; in Redis that is the fsync
       idle    any other sleep, so in epoll_wait, with nothing to do
-    client         percent of a core that the client took: wrk, or another child that has ended meanwhile
+    client         percent of a core that the client took: wrk, or another child that has ended meanwhile;
+                   client_seconds is the same in seconds
     idle           percent of the machine's cores without work
     foreign        percent of the machine that went to none of the above: other work disturbs
     """
@@ -65,7 +66,7 @@ class Watch:
         machine = machine_jiffies()
         self.ended.set()
         self.thread.join()
-        client = children_seconds() - self.children
+        client = self.client_seconds = children_seconds() - self.children
         self.client = 100 * client / elapsed
         self.cpu, self.shares = {}, {}
         for name, pids in self.groups.items():
