@@ -78,7 +78,7 @@ class Stream {
     handler_ = [this](std::uint32_t events) { handle(events); };
     poller_.add(fd_, &handler_);
   }
-  virtual ~Stream() { end(); }
+  virtual ~Stream() { Stream::end(); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -92,6 +92,7 @@ class Stream {
   }
   void end() {
     if (fd_ >= 0) {
+      finish();
       close(std::exchange(fd_, -1));
     }
   }
@@ -104,7 +105,8 @@ class Stream {
   virtual ssize_t write(const char* from, std::size_t size) {
     return outcome(::send(fd_, from, size, MSG_NOSIGNAL));
   }
-  int fd() const { return fd_; }
+  virtual void finish() {
+  }  // the last words; not called by the destructor, for then there is no one to say them
 
  private:
   static ssize_t outcome(ssize_t n) { return n >= 0 ? n : errno == EAGAIN ? -1 : -2; }

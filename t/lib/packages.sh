@@ -8,7 +8,7 @@ packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev liby
 packages_to_run=(redis-tools curl)
 packages_to_test=(redis-server libcmocka-dev libevent-dev clang-format clang-tidy shellcheck dpkg-dev
     libpcre2-dev zlib1g-dev python3 python3-pytest python3-aiosmtpd python3-websockets)
-packages_to_bench=(wrk redis-server redis-tools libevent-dev openssl git python3)
+packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)
 
 missing_packages() {
     local alternatives name
