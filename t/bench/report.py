@@ -159,7 +159,7 @@ def sections(bench, describe):
     options, figures = bench.options, Figures(bench)
     against = f", beside an earlier build, {figures.earlier}" if figures.earlier else ""
     lines = [
-        f"{machine()}. wallet_sync as of {describe}{against}. {options.rounds} rounds of {options.seconds} s for each, one "
+        f"{machine()}. wallet_sync: {describe}{against}. {options.rounds} rounds of {options.seconds} s for each, one "
         "after the other in changing order. Medians (lowest–highest); ratios are taken round by round.",
         disturbance(figures),
         *(f"Left out: {text}." for text in bench.skipped),
