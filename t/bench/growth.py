@@ -55,7 +55,7 @@ class Population:
             self.accounts.reset(self.redis, cell.size)
         url = self.nginx.url("growth")
         with Watch(nginx=self.nginx.children(), redis=[self.redis.pid]) as watch:
-            # While wrk's second thread reads a million lines, the first one would be at work already, before its clock starts.
+            # While wrk's second thread reads a million lines, the first would be at work, before its clock starts.
             result = load.wrk(cell, url, self.accounts, seconds, count=self.count, stride=STRIDE, threads=1)
         return result, watch
 
@@ -128,7 +128,8 @@ class Growth:
                 result, watch = subject.measure(cell, self.options.seconds)
                 self.results.setdefault((subject, cell), []).append((result, watch))
                 if result.not_200 or result.broken:
-                    self.faults.append(f"growth, {subject.count}: {result.not_200} not 200, {result.broken} broken connections")
+                    what = f"{result.not_200} not 200, {result.broken} broken connections"
+                    self.faults.append(f"growth, {subject.count}: {what}")
         self.rows = self.accounts_rows(), self.idle_rows()  # while the processes are there
 
     def of(self, subject, cell, field):
@@ -139,7 +140,8 @@ class Growth:
         rates, base = (self.of(each, cell, "rate") for each in (subject, first))
         cpu = [w.cpu["nginx"] * 1e6 / max(r.requests, 1) for r, w in self.results[subject, cell]]
         ratios = [rate / other for rate, other in zip(rates, base)]
-        return [spread(rates), spread(ratios, "{:.2f}"), spread(self.of(subject, cell, "p99_ms"), "{:.2f}"), spread(cpu, "{:.1f}")]
+        late = self.of(subject, cell, "p99_ms")
+        return [spread(rates), spread(ratios, "{:.2f}"), spread(late, "{:.2f}"), spread(cpu, "{:.1f}")]
 
     def accounts_rows(self):
         rows = []
@@ -173,13 +175,13 @@ class Growth:
         subjects = list(dict.fromkeys(subject for subject, _ in self.results))
         people = [each for each in subjects if isinstance(each, Population)]
         idle = [each for each in subjects if isinstance(each, Idlers)]
-        lines = [Line(n, [(p.count, self.of(p, c, "rate")) for p in people], colour=i) for i, (n, c) in enumerate(LOADS)]
-        return {
-            "growth.svg": [
-                Panel("accounts", lines, x="accounts"),
-                Panel("idle connections", [Line("GET", [(i.count, self.of(i, GET, "rate")) for i in idle])], x="idle connections"),
-            ]
-        }
+        lines = [
+            Line(name, [(each.count, self.of(each, cell, "rate")) for each in people], colour=colour)
+            for colour, (name, cell) in enumerate(LOADS)
+        ]
+        beside = [Line("GET", [(each.count, self.of(each, GET, "rate")) for each in idle])]
+        panels = [Panel("accounts", lines, x="accounts"), Panel("idle connections", beside, x="idle connections")]
+        return {"growth.svg": panels}
 
     def aims(self):
         return ()

@@ -169,12 +169,12 @@ def sections(bench, describe):
     if any(cell.crowd for cell in bench.cells):
         yield "A contended account", crowds(figures)
     yield "CPU of a request, in µs", (
-        "Of the worker and of Redis, all threads, for each answered request; on a busy machine steadier than the rates. A ratio "
-        "above 1 means that this build takes less.\n\n" + costs(figures)
+        "Of the worker and of Redis, all threads, for each answered request; on a busy machine steadier than the rates. A "
+        "ratio above 1 means that this build takes less.\n\n" + costs(figures)
     )
     yield "What the processes did meanwhile", (
-        "In percent of the time, of one process (100 % is a core). queued: ready to run, but the cores were taken. idle: nothing "
-        "to do.\n\n" + shares(figures)
+        "In percent of the time, of one process (100 % is a core). queued: ready to run, but the cores were taken. idle: "
+        "nothing to do.\n\n" + shares(figures)
     )
     text = others(figures)
     if text.count("\n") > 2:

@@ -84,8 +84,12 @@ class Client(Process):
     def line(self, name):
         text = self.process.stdout.readline()
         if not text.startswith(name):
-            raise Failure(f"the client has failed ({text.strip() or 'see above'})")
+            raise Failure(f"the client has failed at '{name}': {text.strip() or self.ended()}")
         return text.removeprefix(name).split()
+
+    def ended(self):
+        status = self.process.wait(5)
+        return f"signal {-status}" if status < 0 else "see above"
 
     def command(self, *words):
         print(*words, file=self.process.stdin, flush=True)
@@ -99,7 +103,7 @@ class Client(Process):
         found = {}
         while (line := self.process.stdout.readline().strip()) != "end":
             if not line:
-                raise Failure("the client has failed (see above)")
+                raise Failure(f"the client has failed: {self.ended()}")
             name, *values = line.split("\t")
             found[name] = [float(value) for value in values]
         return found

@@ -3,6 +3,8 @@
 
 #include <openssl/ssl.h>
 
+#include <csignal>
+
 #include "stream.hpp"
 
 class TlsStream : public Stream {
@@ -27,6 +29,7 @@ class TlsStream : public Stream {
   // One for all; buffers are given back while a connection is idle.
   static SSL_CTX* context() {
     static SSL_CTX* const context = [] {
+      std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
       SSL_CTX* made = SSL_CTX_new(TLS_client_method());
       SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
