@@ -1,105 +1,86 @@
-"""One run of load, and what the servers did meanwhile."""
+"""One measurement: wrk, the bare loops on Redis, or the clients that read, merge and write."""
 
 import dataclasses
 import os
 import pathlib
-import resource
 import subprocess
-import threading
-import time
 
-from servers import Failure
+from build import Failure, program
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
 @dataclasses.dataclass
 class Result:
-    rate: float
+    rate: float  # of what succeeded, per second
     p50_ms: float = 0.0
     p99_ms: float = 0.0
-    requests: int = 0
+    requests: int = 0  # all that were answered
     not_200: int = 0
     broken: int = 0  # connections refused, cut or timed out
+    conflicts: int = 0  # writes that came second: expected of a contended account, an error anywhere else
+    beside: "Result | None" = None  # what a contended account did meanwhile
+
+    @property
+    def succeeded(self):
+        return self.requests - self.not_200 - self.conflicts
 
 
-def wrk(options, url, accounts, mode, size):
+def run(command, **more):
+    command = [str(word) for word in command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if done.returncode or not lines:
+        raise Failure(f"{pathlib.Path(command[0]).name} failed: {done.stdout}{done.stderr}")
+    return [float(word) for word in lines[0].split()[1:]]
+
+
+def accounts_for(cell, accounts):
+    """So many that no account has two writers at once, and no more than necessary if the wallets are large."""
+    return min(len(accounts.tokens), max(8 * cell.connections, 4096 * 1024 // max(cell.size, 1024)))
+
+
+def wrk(cell, url, accounts, seconds, *, delay_ms=0, count=None, stride=1, threads=2):
+    """cell.mode is get, conditional, post, mix or login; of the same bytes for everyone who is compared."""
+    threads = min(threads, cell.connections)
+    count = count or accounts_for(cell, accounts)
     environment = {
         **os.environ,
-        "BENCH_MODE": mode,
+        "BENCH_MODE": cell.mode,
         "BENCH_TOKENS": str(accounts.tokens_file),
-        "BENCH_THREADS": str(options.threads),
-        "BENCH_SIZE": str(size),
+        "BENCH_COUNT": str(count),
+        "BENCH_STRIDE": str(stride),
+        "BENCH_THREADS": str(threads),
+        "BENCH_SIZE": str(cell.size),
         "BENCH_SEQUENCE": str(accounts.sequence),
+        "BENCH_CLOSE": "" if cell.keepalive else "1",
+        "BENCH_DELAY": str(delay_ms),
     }
-    command = ["wrk", f"-t{options.threads}", f"-c{options.connections}", f"-d{options.seconds}s", "--timeout", "10s"]
-    done = subprocess.run(
-        [*command, "-s", HERE / "wallet.lua", url], env=environment, capture_output=True, text=True, check=False
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise Failure(f"wrk failed: {done.stdout}{done.stderr}")
-    requests, microseconds, not_200, broken, p50, p99 = (int(word) for word in lines[0].split()[1:])
-    rate = requests * 1e6 / max(microseconds, 1)
-    return Result(rate, p50 / 1000, p99 / 1000, requests, not_200, broken)
+    command = ["wrk", f"-t{threads}", f"-c{cell.connections}", f"-d{seconds}s", "--timeout", "10s"]
+    numbers = run([*command, "-s", HERE / "wallet.lua", url], env=environment)
+    requests, microseconds, not_200, broken, p50, p99 = numbers
+    rate = (requests - not_200) * 1e6 / max(microseconds, 1)
+    return Result(rate, p50 / 1000, p99 / 1000, int(requests), int(not_200), int(broken))
 
 
-def redis_loop(options, program, redis, accounts, mode, size):
-    command = [program, mode, redis.socket, accounts.digests_file, size, accounts.sequence]
-    command += [options.connections, options.pool or 16, options.seconds]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failure(done.stderr.strip())
-    return Result(float(done.stdout))
+def redis_loop(kind, cell, redis, accounts, seconds):
+    """kind is get, watch, batch or evalsha: see redis_loop.cpp."""
+    command = [program("redis_loop"), kind, redis.socket, accounts.digests_file, accounts_for(cell, accounts)]
+    rate, p50, p99, done = run([*command, cell.size, accounts.sequence, cell.connections, seconds])
+    return Result(rate, p50 / 1000, p99 / 1000, int(done))
 
 
-class Watch:
-    """What processes do while the `with` block runs, in percent of its time, averaged over each group.
-
-    cpu: on a core; queued: ready, but the cores are taken. Both by the kernel's account of the main thread.
-    disk: in uninterruptible sleep, by samples of its state; in Redis that is the fsync.
-    idle: in any other sleep, so in epoll_wait, with nothing to do.
-    """
-
-    def __init__(self, **groups):
-        self.groups = groups
-        self.samples = {pid: {"R": 0, "D": 0, "S": 0} for pids in groups.values() for pid in pids}
-        self.ended = threading.Event()
-
-    def __enter__(self):
-        self.before = {pid: self.schedule(pid) for pid in self.samples}
-        self.children = self.children_seconds()
-        self.begun = time.monotonic()
-        self.thread = threading.Thread(target=self.sample)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        elapsed = time.monotonic() - self.begun
-        after = {pid: self.schedule(pid) for pid in self.samples}
-        self.ended.set()
-        self.thread.join()
-        self.generator = 100 * (self.children_seconds() - self.children) / elapsed
-        self.report = {}
-        for name, pids in self.groups.items():
-            scheduled = ([after[pid][i] - self.before[pid][i] for pid in pids] for i in (0, 1))
-            cpu, queued = (100 * sum(each) / elapsed / len(pids) for each in scheduled)
-            count = sum(sum(self.samples[pid].values()) for pid in pids) or 1
-            disk, idle = (100 * sum(self.samples[pid][state] for pid in pids) / count for state in "DS")
-            self.report[name] = {"cpu": cpu, "queued": queued, "disk": disk, "idle": idle}
-
-    def sample(self):
-        while not self.ended.wait(0.01):
-            for pid, counts in self.samples.items():
-                counts[pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]] += 1
-
-    @staticmethod
-    def schedule(pid):
-        """Seconds on a core, and seconds in the queue for one."""
-        words = pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()
-        return int(words[0]) / 1e9, int(words[1]) / 1e9
-
-    @staticmethod
-    def children_seconds():
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
+def writers(cell, port, accounts, seconds):
+    """cell.connections quiet accounts with a writer each, beside cell.crowd writers of one other account."""
+    command = [program("writers"), port, accounts.tokens_file, cell.size, accounts.sequence]
+    numbers = run([*command, cell.crowd, cell.connections, seconds])
+    elapsed, groups = numbers[0], []
+    for stored, conflicts, errors, p50, p99 in (numbers[1:6], numbers[6:11]):
+        total = int(stored + conflicts + errors)
+        groups.append(Result(stored / elapsed, p50 / 1000, p99 / 1000, total, int(errors), 0, int(conflicts)))
+    contended, quiet = groups
+    if not cell.connections:
+        return contended
+    quiet.not_200, quiet.conflicts = quiet.not_200 + quiet.conflicts, 0  # nobody else writes to these accounts
+    quiet.beside = contended if cell.crowd else None
+    return quiet

@@ -1,188 +1,98 @@
-// What Redis can do without HTTP: the commands that wallet_sync sends for GET and POST of a wallet, sent by a
-// bare hiredis loop.
+// What Redis can do without HTTP: the commands that wallet_sync sends for GET and POST of a wallet, or others
+// to the same effect, sent by a bare hiredis loop.
 //
-//   redis_loop get|post SOCKET ACCOUNTS SIZE SEQUENCE CLIENTS CONNECTIONS SECONDS
+//   redis_loop KIND SOCKET ACCOUNTS COUNT SIZE SEQUENCE CLIENTS SECONDS
 //
-// ACCOUNTS is a file of lines "ACCOUNT-ID TOKEN-DIGEST"; all their wallets stand at SEQUENCE.
-// get:  CLIENTS reads are under way at any time, pipelined on one connection and flushed once per turn of the
-// loop. post: CONNECTIONS transactions are under way, each alone on its connection from WATCH to EXEC, in two
-// trips. Prints the number of operations per second.
-#include <event2/event.h>
-#include <hiredis/adapters/libevent.h>
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
-
-#include <chrono>
-#include <cstdint>
-#include <cstdlib>
-#include <fstream>
-#include <iostream>
+// ACCOUNTS is a file of lines "ACCOUNT-ID TOKEN-DIGEST", of which COUNT are used; all their wallets stand at
+// SEQUENCE. CLIENTS operations are under way at any time:
+//   get      reads, pipelined on one connection and flushed once per turn of the loop
+//   watch    writes, each alone on its connection from WATCH to EXEC, in two trips
+//   batch    writes, on two connections: each takes half of the clients, at most 32, into the same two trips
+//   evalsha  writes, each one EVALSHA alone on its connection
+// Prints "RESULT RATE P50 P99 DONE": per second, microseconds, number.
 #include <memory>
-#include <string>
-#include <vector>
+
+#include "redis_writes.hpp"
 
 namespace {
 
-struct Account {
-  std::string wallet_key;
-  std::string tokens_key;
-  std::string channel;
-  std::string digest;
-  std::uint64_t sequence;
-};
+constexpr std::size_t kBatchConnections = 2;
+constexpr std::size_t kBatch = 32;
 
-struct Bench {
-  std::vector<Account> accounts;
-  std::string wallet;
-  std::string hmac = std::string(64, 'h');
-  std::size_t turn = 0;
-  std::uint64_t done = 0;
-
-  Account& next() { return accounts[turn++ % accounts.size()]; }
-};
-
-[[noreturn]] void fail(const std::string& reason) {
-  std::cerr << "redis_loop: " << reason << '\n';
-  std::exit(1);
-}
-
-void send(redisAsyncContext* context, redisCallbackFn* callback, void* data,
-          const std::vector<std::string>& words) {
-  std::vector<const char*> pointers;
-  std::vector<std::size_t> sizes;
-  for (const std::string& word : words) {
-    pointers.push_back(word.data());
-    sizes.push_back(word.size());
-  }
-  if (redisAsyncCommandArgv(context, callback, data, static_cast<int>(words.size()), pointers.data(),
-                            sizes.data()) != REDIS_OK) {
-    fail("cannot send");
-  }
-}
-
-redisAsyncContext* connect(event_base* base, const char* socket) {
-  redisAsyncContext* context = redisAsyncConnectUnix(socket);
-  if (context == nullptr || context->err != 0 || redisLibeventAttach(context, base) != REDIS_OK) {
-    fail("cannot connect");
-  }
-  return context;
-}
-
-const redisReply& checked(void* data, int type) {
-  if (data == nullptr || static_cast<redisReply*>(data)->type != type) {
-    fail("unexpected reply");
-  }
-  return *static_cast<redisReply*>(data);
-}
-
-// ---- GET
-
-void read_one(redisAsyncContext* context, Bench& bench);
-
-void on_token(redisAsyncContext* context, void* reply, void* bench_pointer) {
-  Bench& bench = *static_cast<Bench*>(bench_pointer);
-  checked(reply, REDIS_REPLY_STRING);
-  ++bench.done;
-  read_one(context, bench);
-}
-
-void on_wallet(redisAsyncContext*, void* reply, void*) { checked(reply, REDIS_REPLY_ARRAY); }
-
-void read_one(redisAsyncContext* context, Bench& bench) {
-  const Account& account = bench.next();
-  send(context, on_wallet, &bench, {"HMGET", account.wallet_key, "sequence", "hmac", "wallet"});
-  send(context, on_token, &bench, {"HGET", account.tokens_key, account.digest});
-}
-
-// ---- POST
-
-class Writer {
+class Reader {
  public:
-  Writer(Bench& bench, redisAsyncContext* context) : bench_(bench), context_(context) { look(); }
+  Reader(Bench& bench, redisAsyncContext* context) : bench_(bench), context_(context) { read(); }
 
  private:
-  void look() {
-    account_ = &bench_.next();
-    send(context_, on_ok, this, {"WATCH", account_->wallet_key, account_->tokens_key});
-    send(context_, on_digest, this, {"HGET", account_->tokens_key, account_->digest});
-    send(context_, on_sequence, this, {"HMGET", account_->wallet_key, "sequence", "write"});
+  void read() {
+    const Account& account = bench_.next();
+    begun_ = Clock::now();
+    send(context_, expect_array, nullptr, {"HMGET", account.wallet_key, "sequence", "hmac", "wallet"});
+    send(context_, on_token, this, {"HGET", account.tokens_key, account.digest});
   }
-
-  void write(const redisReply& seen) {
-    if (seen.elements != 2 || seen.element[0]->type != REDIS_REPLY_STRING ||
-        std::strtoull(seen.element[0]->str, nullptr, 10) != account_->sequence) {
-      fail("a wallet is not where it should be");
-    }
-    const std::string sequence = std::to_string(++account_->sequence);
-    send(context_, on_ok, this, {"MULTI"});
-    send(context_, on_ok, this,
-         {"HSET", account_->wallet_key, "sequence", sequence, "hmac", bench_.hmac, "wallet", bench_.wallet,
-          "write", "00000000000000000000000000000000." + std::to_string(++writes_), "updated", "1700000000"});
-    send(context_, on_ok, this, {"PUBLISH", account_->channel, sequence});
-    send(context_, on_exec, this, {"EXEC"});
-  }
-
-  static void on_ok(redisAsyncContext*, void* reply, void*) { checked(reply, REDIS_REPLY_STATUS); }
-  static void on_digest(redisAsyncContext*, void* reply, void*) { checked(reply, REDIS_REPLY_STRING); }
-  static void on_sequence(redisAsyncContext*, void* reply, void* self) {
-    static_cast<Writer*>(self)->write(checked(reply, REDIS_REPLY_ARRAY));
-  }
-  static void on_exec(redisAsyncContext*, void* reply, void* self) {
-    checked(reply, REDIS_REPLY_ARRAY);
-    ++static_cast<Writer*>(self)->bench_.done;
-    static_cast<Writer*>(self)->look();
+  static void on_token(redisAsyncContext*, void* reply, void* pointer) {
+    auto* self = static_cast<Reader*>(pointer);
+    checked(reply, REDIS_REPLY_STRING);
+    self->bench_.done(self->begun_);
+    self->read();
   }
 
   Bench& bench_;
   redisAsyncContext* context_;
-  Account* account_ = nullptr;
-  std::uint64_t writes_ = 0;
+  Clock::time_point begun_;
 };
 
-std::vector<Account> read_accounts(const char* path, std::uint64_t sequence) {
-  std::vector<Account> accounts;
-  std::ifstream file(path);
-  for (std::string id, digest; file >> id >> digest;) {
-    const std::string key = "wsync:{" + id + "}";
-    accounts.push_back({key + ":wallet", key + ":tokens", key + ":events", digest, sequence});
-  }
-  if (accounts.empty()) {
-    fail("no accounts");
-  }
-  return accounts;
+timeval duration(double seconds) {
+  timeval limit{};
+  limit.tv_sec = static_cast<time_t>(seconds);
+  limit.tv_usec = static_cast<suseconds_t>((seconds - static_cast<double>(limit.tv_sec)) * 1e6);
+  return limit;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 9) {
-    fail("usage: redis_loop get|post SOCKET ACCOUNTS SIZE SEQUENCE CLIENTS CONNECTIONS SECONDS");
+    fail("usage: redis_loop get|watch|batch|evalsha SOCKET ACCOUNTS COUNT SIZE SEQUENCE CLIENTS SECONDS");
   }
+  const std::string kind = argv[1];
+  const auto clients = std::strtoul(argv[7], nullptr, 10);
   Bench bench;
-  bench.accounts = read_accounts(argv[3], std::strtoull(argv[5], nullptr, 10));
-  bench.wallet.assign(std::strtoul(argv[4], nullptr, 10), 'w');
+  bench.accounts =
+      read_accounts(argv[3], std::strtoul(argv[4], nullptr, 10), std::strtoull(argv[6], nullptr, 10));
+  bench.wallet.assign(std::strtoul(argv[5], nullptr, 10), 'w');
+  bench.microseconds.reserve(1 << 20);
   event_base* base = event_base_new();
 
-  std::vector<std::unique_ptr<Writer>> writers;
-  if (std::string(argv[1]) == "get") {
+  std::vector<std::unique_ptr<Reader>> readers;
+  std::vector<std::unique_ptr<ScriptWriter>> scripts;
+  std::vector<std::unique_ptr<Transaction>> transactions;
+  if (kind == "get") {
     redisAsyncContext* context = connect(base, argv[2]);
-    for (long i = std::atol(argv[6]); i > 0; --i) {
-      read_one(context, bench);
+    for (std::size_t i = 0; i < clients; ++i) {
+      readers.push_back(std::make_unique<Reader>(bench, context));
+    }
+  } else if (kind == "evalsha") {
+    for (std::size_t i = 0; i < clients; ++i) {
+      scripts.push_back(std::make_unique<ScriptWriter>(bench, connect(base, argv[2])));
+    }
+  } else if (kind == "watch" || kind == "batch") {
+    const std::size_t connections = kind == "watch" ? clients : std::min(clients, kBatchConnections);
+    const std::size_t size = kind == "watch" ? 1 : std::min(clients / connections, kBatch);
+    for (std::size_t i = 0; i < connections; ++i) {
+      transactions.push_back(std::make_unique<Transaction>(bench, connect(base, argv[2]), size));
     }
   } else {
-    for (long i = std::atol(argv[7]); i > 0; --i) {
-      writers.push_back(std::make_unique<Writer>(bench, connect(base, argv[2])));
-    }
+    fail("unknown kind " + kind);
   }
 
-  const double seconds = std::atof(argv[8]);
-  timeval limit{};
-  limit.tv_sec = static_cast<time_t>(seconds);
-  limit.tv_usec = static_cast<suseconds_t>((seconds - static_cast<double>(limit.tv_sec)) * 1e6);
+  const timeval limit = duration(std::atof(argv[8]));
   event_base_loopexit(base, &limit);
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   event_base_dispatch(base);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  std::cout << static_cast<double>(bench.done) / elapsed.count() << '\n';
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  const std::size_t done = bench.microseconds.size();
+  std::cout << "RESULT " << static_cast<double>(done) / elapsed.count() << ' ' << bench.percentile(0.5) << ' '
+            << bench.percentile(0.99) << ' ' << done << '\n';
   std::_Exit(std::cout.flush() ? 0 : 1);  // replies are still under way: nobody takes them
 }

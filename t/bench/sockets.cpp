@@ -1,16 +1,22 @@
-// Many websockets, in one process and thread, and what happens on them.
+// Many connections, in one process and thread, and what happens on them.
 //
-//   sockets PORT TOKENS COUNT            opens COUNT sockets, a line of the file each and again from its
-//   start,
-//                                        then obeys its standard input:
+//   sockets KIND PORT TOKENS COUNT FIRST
+//
+// opens COUNT connections, a line of the file each and again from its start, and then obeys its standard
+// input. KIND is
+//   websocket   a handshake, and then it is a socket of the account
+//   keepalive   a GET of the wallet, and then nothing
+// or the same with -tls. FIRST, the number of connections that other processes open, chooses the source
+// addresses.
 //     pinged      waits until every socket has been pinged
 //     drained     waits until the server has closed all of them
 //     write ACCOUNTS SEQUENCE RATE SECONDS REDIS
 //                 posts RATE wallets a second, of the first ACCOUNTS accounts in turn, which stand at
-//                 SEQUENCE; a tenth as often, it publishes to itself at the Redis with that unix socket
+//                 SEQUENCE; a hundred times a second it publishes to itself at the Redis with that unix
+//                 socket
+//     publish …   the same, but tells Redis at once what a write of the account would tell it
 //     close       closes all of them
-// Each command is answered by one line: "name number…". All times are of one clock.
-#include <algorithm>
+// Each command is answered by one line or more: "name number…". All times are of one clock.
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
@@ -23,27 +29,13 @@
 #include <utility>
 #include <vector>
 
-#include "stream.hpp"
+#include "tls.hpp"
+#include "updates.hpp"
 
 namespace {
 
 constexpr int kOpening = 128;      // handshakes under way at a time
-constexpr int kPerAddress = 5000;  // sockets of one source address
-constexpr int kWriters = 64;       // connections that post
-
-// One write, from its sending to the last socket's being told.
-struct Write {
-  double sent = 0, acknowledged = 0, told = 0;
-  std::size_t untold = 0;  // sockets
-};
-
-struct Account {
-  std::string token;
-  std::size_t sockets = 0;
-  std::uint64_t sequence = 0;
-  Write write;
-  bool busy = false;
-};
+constexpr int kPerAddress = 5000;  // connections of one source address
 
 struct Totals {
   std::size_t opened = 0, ended = 0, pinged = 0, closed_1001 = 0, strange = 0;
@@ -52,7 +44,11 @@ struct Totals {
 
 class Bench {
  public:
-  Bench(int port, const char* tokens, std::size_t count) : port_(port) {
+  Bench(std::string_view kind, int port, const char* tokens, std::size_t count, std::size_t first)
+      : websocket_(kind.starts_with("websocket")),
+        tls_(kind.ends_with("-tls")),
+        port_(port),
+        updates_(poller_, port, accounts_) {
     std::ifstream file(tokens);
     std::unordered_map<std::string, Account*> known;
     for (std::string token; lines_.size() < count && file >> token; lines_.push_back(known[token])) {
@@ -66,30 +62,28 @@ class Bench {
     }
     for (std::size_t i = 0; i < count; ++i) {
       poller_.until([&] { return i - totals_.opened < kOpening; }, "handshakes");
-      open(i);
+      open(i, static_cast<int>(first + i) / kPerAddress);
     }
     poller_.until([&] { return totals_.opened == count; }, "handshakes");
   }
 
   void obey(const std::string& command) {
     if (command == "pinged") {
-      poller_.until([&] { return totals_.pinged == sockets_.size(); }, "pings");
+      poller_.until([&] { return totals_.pinged == sockets_.size(); }, "pings", 4 * kPatience);
       std::cout << "pinged " << totals_.pinged << std::endl;
     } else if (command == "drained") {
       drained();
     } else if (command == "close") {
       for (const auto& socket : sockets_) {
-        socket->stream->send(frame('\x88', "\x03\xe8"));
+        websocket_ ? socket->stream->send(frame('\x88', "\x03\xe8")) : socket->stream->end();
       }
-      poller_.until([&] { return totals_.ended == sockets_.size(); }, "the ends of the connections");
+      poller_.until([&] { return !websocket_ || totals_.ended == sockets_.size(); },
+                    "the ends of the connections");
       std::cout << "closed " << totals_.strange << std::endl;
-    } else if (command == "write") {
-      std::size_t accounts;
-      std::uint64_t sequence;
-      double rate, seconds;
-      std::string redis;
-      std::cin >> accounts >> sequence >> rate >> seconds >> redis;
-      write(std::min(accounts, accounts_.size()), sequence, rate, seconds, redis);
+    } else if (command == "write" || command == "publish") {
+      Updates::Load load;
+      std::cin >> load.accounts >> load.sequence >> load.rate >> load.seconds >> load.redis;
+      updates_.run(load, command == "write");
     } else {
       fail("unknown command");
     }
@@ -101,10 +95,6 @@ class Bench {
     bool open = false, pinged = false;
     std::unique_ptr<Stream> stream;
   };
-  struct Writer {
-    Account* account = nullptr;
-    std::unique_ptr<Stream> stream;
-  };
 
   // A client's frame of less than 126 bytes; the mask is zero.
   static std::string frame(char first_byte, std::string_view payload) {
@@ -112,21 +102,39 @@ class Bench {
     return text.append(4, '\0').append(payload);
   }
 
-  void open(std::size_t index) {
+  void open(std::size_t index, int address) {
     auto& socket = *sockets_.emplace_back(std::make_unique<Socket>());
     socket.account = lines_[index % lines_.size()];
     ++socket.account->sockets;
-    socket.stream =
-        std::make_unique<Stream>(poller_, connect_tcp(port_, static_cast<int>(index) / kPerAddress),
-                                 [this, &socket](Stream&) { on_data(socket); });
-    socket.stream->send(
-        "GET /api/3/websocket?token=" + socket.account->token +
-        " HTTP/1.1\r\nHost: bench.example.com\r\nUser-Agent: wallet/1.0 (bench)\r\nAccept: */*\r\n"
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://bench.example.com\r\n\r\n");
+    const int fd = connect_tcp(port_, address);
+    auto on_data = [this, &socket](Stream&) { websocket_ ? on_frames(socket) : on_answer(socket); };
+    if (tls_) {
+      socket.stream = std::make_unique<TlsStream>(poller_, fd, on_data);
+    } else {
+      socket.stream = std::make_unique<Stream>(poller_, fd, on_data);
+    }
+    socket.stream->send(websocket_ ? handshake(socket.account->token) : get_wallet(socket.account->token));
   }
 
-  void on_data(Socket& socket) {
+  static std::string handshake(const std::string& token) {
+    return "GET /api/3/websocket?token=" + token +
+           " HTTP/1.1\r\nHost: bench.example.com\r\nUser-Agent: wallet/1.0 (bench)\r\nAccept: */*\r\n"
+           "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://bench.example.com\r\n\r\n";
+  }
+
+  void on_answer(Socket& socket) {
+    std::string& data = socket.stream->data;
+    if (socket.stream->ended() || (data.size() > 12 && !data.starts_with("HTTP/1.1 200 "))) {
+      fail("a request failed: " + data);
+    }
+    if (data.ends_with("}") && !std::exchange(socket.open, true)) {
+      ++totals_.opened;
+      std::string().swap(data);
+    }
+  }
+
+  void on_frames(Socket& socket) {
     std::string& data = socket.stream->data;
     if (!socket.open) {
       const std::size_t end = data.find("\r\n\r\n");
@@ -158,7 +166,7 @@ class Bench {
     constexpr std::string_view kUpdate = "wallet-update:";
     if (first_byte == 0x81 && payload.starts_with(kUpdate)) {
       const std::string number(payload.substr(kUpdate.size()));
-      on_told(*socket.account, std::strtoull(number.c_str(), nullptr, 10));
+      updates_.told(*socket.account, std::strtoull(number.c_str(), nullptr, 10));
     } else if (first_byte == 0x89) {
       totals_.pinged += socket.pinged ? 0 : 1;
       socket.pinged = true;
@@ -187,168 +195,25 @@ class Bench {
               << ' ' << (times.empty() ? 0 : times.back() - begun) << ' ' << most << std::endl;
   }
 
-  // ---- writes
-
-  void on_told(Account& account, std::uint64_t sequence) {
-    if (!account.busy || sequence != account.sequence || account.write.untold == 0) {
-      ++totals_.strange;
-      return;
-    }
-    if (--account.write.untold == 0) {
-      account.write.told = now();
-      complete(account);
-    }
-  }
-
-  void complete(Account& account) {
-    if (account.write.untold == 0 && account.write.acknowledged > 0) {
-      writes_.push_back(account.write);
-      account.busy = false;
-    }
-  }
-
-  void on_answer(Writer& writer) {
-    std::string& data = writer.stream->data;
-    const std::size_t end = data.find("\r\n\r\n");
-    if (writer.stream->ended() || (end != data.npos && !data.starts_with("HTTP/1.1 200 "))) {
-      fail("a write failed: " + data);
-    }
-    const std::size_t length = data.find("Content-Length: ");
-    if (end == data.npos || data.size() < end + 4 + std::strtoul(data.c_str() + length + 16, nullptr, 10)) {
-      return;
-    }
-    data.clear();
-    Account& account = *std::exchange(writer.account, nullptr);
-    account.write.acknowledged = now();
-    free_writers_.push_back(&writer);
-    complete(account);
-  }
-
-  void post(Account& account) {
-    Writer& writer = *free_writers_.front();
-    free_writers_.pop_front();
-    const std::string body = "{\"token\":\"" + account.token + "\",\"encryptedWallet\":\"" +
-                             std::string(1024, 'w') +
-                             "\",\"sequence\":" + std::to_string(++account.sequence) + ",\"hmac\":\"" +
-                             std::string(64, 'h') + "\"}";
-    writer.account = &account;
-    account.busy = true;
-    account.write = {now(), 0, 0, account.sockets};
-    writer.stream->send(
-        "POST /api/3/wallet HTTP/1.1\r\nHost: bench.example.com\r\nContent-Type: application/json\r\n"
-        "Content-Length: " +
-        std::to_string(body.size()) + "\r\n\r\n" + body);
-  }
-
-  // "wrote WRITES LATE SECONDS STRANGE", then lines "name p50 p99 max" in milliseconds, then "end".
-  void write(std::size_t accounts, std::uint64_t sequence, double rate, double seconds,
-             const std::string& redis) {
-    for (std::size_t i = 0; i < accounts; ++i) {
-      accounts_[i].sequence = sequence;
-    }
-    for (int i = 0; i < kWriters; ++i) {
-      Writer* writer = writers_.emplace_back(std::make_unique<Writer>()).get();
-      writer->stream = std::make_unique<Stream>(poller_, connect_tcp(port_, 200),
-                                                [this, writer](Stream&) { on_answer(*writer); });
-      free_writers_.push_back(writer);
-    }
-    subscriber_ =
-        std::make_unique<Stream>(poller_, connect_unix(redis), [this](Stream& s) { on_bare(s, true); });
-    publisher_ =
-        std::make_unique<Stream>(poller_, connect_unix(redis), [this](Stream& s) { on_bare(s, false); });
-    subscriber_->send("SUBSCRIBE bench\r\n");
-    poller_.until([&] { return subscriber_->data.ends_with(":1\r\n"); }, "SUBSCRIBE");
-    subscriber_->data.clear();
-
-    std::size_t started = 0, late = 0, turn = 0;
-    const double begun = now();
-    while (now() - begun < seconds) {
-      const auto due = static_cast<std::size_t>((now() - begun) * rate);
-      for (; started < due && !free_writers_.empty(); ++started) {
-        if (started % 10 == 0 && !bare_under_way_) {
-          publish();
-        }
-        const std::size_t all = turn + accounts;
-        for (; accounts_[turn % accounts].busy && turn < all; ++turn) {
-        }
-        if (turn == all) {
-          break;  // every account has a write under way
-        }
-        late += begun + (static_cast<double>(started) + 1) / rate < now() - 0.01 ? 1 : 0;
-        post(accounts_[turn++ % accounts]);
-      }
-      poller_.turn(1);
-    }
-    poller_.until([&] { return writes_.size() == started; }, "a notification");
-    std::cout << "wrote " << writes_.size() << ' ' << late << ' ' << seconds << ' ' << totals_.strange
-              << '\n';
-    print("POST sent → acknowledged", writes_, [](const Write& w) { return w.acknowledged - w.sent; });
-    print("POST sent → all sockets told", writes_, [](const Write& w) { return w.told - w.sent; });
-    print("POST acknowledged → all sockets told", writes_,
-          [](const Write& w) { return w.told - w.acknowledged; });
-    print("bare PUBLISH sent → acknowledged", bare_, [](const Write& w) { return w.acknowledged - w.sent; });
-    print("bare PUBLISH sent → message received", bare_, [](const Write& w) { return w.told - w.sent; });
-    std::cout << "end" << std::endl;
-  }
-
-  void publish() {
-    bare_under_way_ = true;
-    bare_.push_back({now(), 0, 0, 0});
-    publisher_->send("PUBLISH bench 1234567\r\n");
-  }
-
-  // Each answer is short enough to come in one piece.
-  void on_bare(Stream& stream, bool message) {
-    if (stream.ended() || (message && stream.data[0] == '-')) {
-      fail("Redis has left");
-    }
-    if (bare_.empty()) {
-      return;  // the confirmation of SUBSCRIBE
-    }
-    stream.data.clear();
-    (message ? bare_.back().told : bare_.back().acknowledged) = now();
-    bare_under_way_ = bare_.back().told == 0 || bare_.back().acknowledged == 0;
-  }
-
-  template <typename Span>
-  static void print(const char* name, const std::vector<Write>& writes, Span span) {
-    std::vector<double> spans;
-    for (const Write& write : writes) {
-      if (write.acknowledged > 0 && write.told > 0) {
-        spans.push_back(1000 * span(write));
-      }
-    }
-    std::sort(spans.begin(), spans.end());
-    std::cout << name;
-    for (const double part : {0.5, 0.99, 1.0}) {
-      const auto at = static_cast<std::size_t>(part * static_cast<double>(spans.size()));
-      std::cout << '\t' << (spans.empty() ? 0 : spans[std::min(at, spans.size() - 1)]);
-    }
-    std::cout << '\n';
-  }
-
+  bool websocket_, tls_;
   int port_;
   Poller poller_;
   std::deque<Account> accounts_;
   std::vector<Account*> lines_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   Totals totals_;
-  std::vector<std::unique_ptr<Writer>> writers_;
-  std::deque<Writer*> free_writers_;
-  std::vector<Write> writes_;
-  std::unique_ptr<Stream> subscriber_, publisher_;
-  std::vector<Write> bare_;
-  bool bare_under_way_ = false;
+  Updates updates_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    fail("usage: sockets PORT TOKENS COUNT");
+  if (argc != 6) {
+    fail("usage: sockets KIND PORT TOKENS COUNT FIRST");
   }
   const double begun = now();
-  Bench bench(std::atoi(argv[1]), argv[2], std::strtoul(argv[3], nullptr, 10));
+  Bench bench(argv[1], std::atoi(argv[2]), argv[3], std::strtoul(argv[4], nullptr, 10),
+              std::strtoul(argv[5], nullptr, 10));
   std::cout << "opened " << now() - begun << std::endl;
   for (std::string command; std::cin >> command;) {
     bench.obey(command);

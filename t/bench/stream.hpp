@@ -1,4 +1,4 @@
-// What sockets.cpp is made of: a loop, streams, connections.
+// What the clients are made of: a loop, streams, connections.
 #pragma once
 
 #include <arpa/inet.h>
@@ -28,82 +28,136 @@ inline double now() {
 }
 
 [[noreturn]] inline void fail(const std::string& reason) {
-  std::cerr << "sockets: " << reason << '\n';
+  std::cerr << "client: " << reason << '\n';
   std::exit(1);
 }
 
 class Poller {
  public:
-  using Handler = std::function<void()>;
-  void add(int fd, Handler* handler) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = handler;
-    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
-      fail("epoll_ctl");
-    }
+  using Handler = std::function<void(std::uint32_t events)>;
+  void add(int fd, Handler* handler, std::uint32_t events = EPOLLIN) {
+    control(EPOLL_CTL_ADD, fd, handler, events);
   }
+  void change(int fd, Handler* handler, std::uint32_t events) { control(EPOLL_CTL_MOD, fd, handler, events); }
   void turn(int milliseconds) {
     std::array<epoll_event, 256> events;
     const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds);
     for (int i = 0; i < n; ++i) {
-      (*static_cast<Handler*>(events[static_cast<std::size_t>(i)].data.ptr))();
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      (*static_cast<Handler*>(event.data.ptr))(event.events);
     }
   }
   template <typename Condition>
-  void until(Condition condition, const char* what) {
-    for (double begun = now(); !condition(); turn(100)) {
-      if (now() - begun > kPatience) {
+  void until(Condition condition, const char* what, double patience = kPatience) {
+    for (const double begun = now(); !condition(); turn(10)) {
+      if (now() - begun > patience) {
         fail(std::string("waited too long: ") + what);
       }
     }
   }
 
  private:
+  void control(int operation, int fd, Handler* handler, std::uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = handler;
+    if (epoll_ctl(epoll_, operation, fd, &event) != 0) {
+      fail(std::string("epoll_ctl: ") + std::strerror(errno));
+    }
+  }
+
   int epoll_ = epoll_create1(0);
 };
 
-// A non-blocking stream, and what has come of it.
+// A non-blocking stream, and what has come of it. `on_data` is called when more has come or the stream has
+// ended; it may destroy the stream.
 class Stream {
  public:
-  Stream(Poller& poller, int fd, std::function<void(Stream&)> on_data) : fd_(fd) {
-    handler_ = [this, on_data = std::move(on_data)] {
-      receive();
-      on_data(*this);
-    };
-    poller.add(fd, &handler_);
+  Stream(Poller& poller, int fd, std::function<void(Stream&)> on_data)
+      : poller_(poller), fd_(fd), on_data_(std::move(on_data)) {
+    handler_ = [this](std::uint32_t events) { handle(events); };
+    poller_.add(fd_, &handler_);
   }
-  ~Stream() { end(); }
+  virtual ~Stream() { Stream::end(); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  void send(std::string_view data) const {
-    if (fd_ >= 0 &&
-        ::send(fd_, data.data(), data.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(data.size())) {
-      fail(std::string("send: ") + std::strerror(errno));
+  // What the socket does not take at once follows when it can.
+  void send(std::string_view text) {
+    if (fd_ < 0) {
+      return;
     }
+    unsent_.append(text);
+    flush();
   }
   void end() {
     if (fd_ >= 0) {
+      finish();
       close(std::exchange(fd_, -1));
     }
   }
   bool ended() const { return ended_; }
   std::string data;
 
+ protected:
+  // Bytes; 0 at the end; -1 if it has to be tried again later; -2 if the stream has failed.
+  virtual ssize_t read(char* to, std::size_t size) { return outcome(recv(fd_, to, size, 0)); }
+  virtual ssize_t write(const char* from, std::size_t size) {
+    return outcome(::send(fd_, from, size, MSG_NOSIGNAL));
+  }
+  virtual void finish() {
+  }  // the last words; not called by the destructor, for then there is no one to say them
+
  private:
-  void receive() {
-    std::array<char, 4096> buffer;
-    const ssize_t n = recv(fd_, buffer.data(), buffer.size(), 0);
-    if (n > 0) {
-      data.append(buffer.data(), static_cast<std::size_t>(n));
-    } else if (n == 0 || errno != EAGAIN) {
-      ended_ = true;
+  static ssize_t outcome(ssize_t n) { return n >= 0 ? n : errno == EAGAIN ? -1 : -2; }
+
+  void handle(std::uint32_t events) {
+    if ((events & EPOLLOUT) != 0) {
+      flush();
+    }
+    receive();
+    on_data_(*this);
+  }
+
+  void flush() {
+    while (!unsent_.empty()) {
+      const ssize_t n = write(unsent_.data(), unsent_.size());
+      if (n < 0) {
+        ended_ = ended_ || n == -2;
+        break;
+      }
+      unsent_.erase(0, static_cast<std::size_t>(n));
+    }
+    if (const bool wanted = !unsent_.empty() && !ended_; wanted != waits_to_write_) {
+      waits_to_write_ = wanted;
+      poller_.change(fd_, &handler_, EPOLLIN | (wanted ? EPOLLOUT : 0U));
+    }
+    if (unsent_.empty() && unsent_.capacity() > 4096) {
+      std::string().swap(unsent_);
     }
   }
 
+  void receive() {
+    std::array<char, 65536> buffer;
+    while (!ended_) {
+      const ssize_t n = read(buffer.data(), buffer.size());
+      if (n > 0) {
+        data.append(buffer.data(), static_cast<std::size_t>(n));
+      }
+      ended_ = n == 0 || n == -2;
+      if (n < static_cast<ssize_t>(buffer.size()) && n < kTlsRecord) {
+        break;
+      }
+    }
+  }
+
+  static constexpr ssize_t kTlsRecord = 16384;  // a read of TLS never gives more
+
+  Poller& poller_;
   int fd_;
-  bool ended_ = false;
+  bool ended_ = false, waits_to_write_ = false;
+  std::string unsent_;
+  std::function<void(Stream&)> on_data_;
   Poller::Handler handler_;
 };
 

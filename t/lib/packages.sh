@@ -12,6 +12,7 @@ packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-
 
 # Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
 packages_to_lint=(clang-format-14 clang-tidy-14)
+packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)
 
 missing_packages() {
     local alternatives name
