@@ -107,8 +107,34 @@ def replies():
         seed("replies", name, pieces(0, 3, 1, 200), sent)
 
 
+# The first byte says what is there, then how many operations, each by two bytes, then how the server answers:
+# small bytes honestly.
+def store():
+    for kind in range(13):
+        for sequence in (0, 1, 2):
+            seed("store", f"operation-{kind}-{sequence}", bytes([8 if sequence == 2 else 0, 0, kind, sequence]))
+    lost = 110  # EXEC runs, and the connection is lost
+    for kind in range(9):
+        unverified = 2 if kind in (5, 6, 7) else 0
+        seed("store", f"lost-{kind}", bytes([unverified, 0, kind, 1] + [0] * 6 + [lost] * 12))
+    seed("store", "together", bytes([0, 3, 0, 1, 0, 2, 2, 0, 3, 3]))
+    seed("store", "nonsense", bytes([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 166, 165, 0, 0, 173]), "x" * 80)
+
+
+def events():
+    join, accept = 0, 2
+    subscribed, beat, update, changed, end = 4, 5, 7, 8, 11
+    seed("events", "a-life", bytes([join, accept, beat, subscribed, update, changed, 1]))
+    seed("events", "a-gap", bytes([join, accept, beat, subscribed, end, 3 + 48, accept, beat, subscribed, update]))
+    seed("events", "nothing-comes", bytes([join, accept, 3 + 240, 3 + 240]))
+    seed("events", "anything", bytes([join, accept, 9, 7]), "message", bytes([1]), "x", bytes([4]), ":1\r\n",
+         bytes([10, 5]), "+OK\r\n", bytes([9, 0, 0, 0]))
+
+
 def main():
     values()
+    store()
+    events()
     mail()
     frames()
     overlay()
