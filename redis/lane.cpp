@@ -28,6 +28,18 @@ const Reply* first_error(std::span<const Reply> replies) {
   return found != replies.end() ? &*found : nullptr;
 }
 
+// Whether these are replies to MULTI, commands and EXEC. Only what ran as it was sent may be acknowledged.
+bool answers_transaction(const Replies& replies) {
+  const Reply& result = replies.back();
+  if (replies.front().is_error() || result.is_error()) {
+    return true;
+  }
+  const auto queued = std::span(replies).subspan(1, replies.size() - 2);
+  return replies.front().is_status("OK") &&
+         std::all_of(queued.begin(), queued.end(), [](const Reply& r) { return r.is_status("QUEUED"); }) &&
+         (result.is_nil() || result.is_array(queued.size()));
+}
+
 }  // namespace
 
 Lane::Lane(ChangeQueue& queue, Node& node) : Tenant(node), queue_(queue), node_(node) { need(); }
@@ -66,7 +78,13 @@ void Lane::begin(std::vector<BatchMember> members) {
 }
 
 void Lane::on_replies(Connection& connection, Replies&& replies) {
-  if (executing_) {
+  const bool sensible = executing_ ? answers_transaction(replies)
+                                   : replies.front().is_error() || replies.front().is_status("OK");
+  if (!sensible) {
+    connection.lose(executing_ ? "it answers a transaction with something else"
+                               : "it answers WATCH with something else");
+    on_no_replies();
+  } else if (executing_) {
     executed(connection, replies);
     end();
   } else {

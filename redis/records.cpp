@@ -29,9 +29,13 @@ TokenState token_state(const Reply& record, UnixTime now) {
   return parsed->scope == "*" ? TokenState::valid : TokenState::wrong_scope;
 }
 
-FailedLogins read_failures(const Reply& count, const Reply& seconds_left) {
-  return {to_integer(count.text).value_or(0),
-          static_cast<std::uint32_t>(std::max<std::int64_t>(seconds_left.integer, 0))};
+std::uint32_t read_seconds_left(const Reply& ttl) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ttl.integer, 0, kMost));
+}
+
+FailedLogins read_failures(const Reply& count, const Reply& ttl) {
+  return {to_integer(count.text).value_or(0), read_seconds_left(ttl)};
 }
 
 std::optional<Sequence> read_sequence(const Reply& reply) {
@@ -86,6 +90,9 @@ bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {
     return false;
   }
   if (*sequence > 0) {
+    if (!reply.elements[1].is_text() || !reply.elements[2].is_text()) {
+      return false;
+    }
     wallet = Wallet{*sequence, std::move(reply.elements[2].text), std::move(reply.elements[1].text)};
   }
   return true;

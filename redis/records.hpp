@@ -26,7 +26,9 @@ struct TokenRecord {
 TokenState token_state(const Reply& record, UnixTime now);
 
 // The replies to GET and TTL of the failures: none if they are not something we wrote.
-FailedLogins read_failures(const Reply& count, const Reply& seconds_left);
+FailedLogins read_failures(const Reply& count, const Reply& ttl);
+// The reply to TTL: 0 if nothing expires, and never more than can be told.
+std::uint32_t read_seconds_left(const Reply& ttl);
 
 // The reply to HMGET sequence hmac wallet, whose texts are taken over. False: not something we wrote. No
 // wallet: `wallet` stays empty.

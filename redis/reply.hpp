@@ -17,6 +17,7 @@ struct Reply {
 
   bool is_error() const { return type == Type::error; }
   bool is_nil() const { return type == Type::nil; }
+  bool is_text() const { return type == Type::text; }
   bool is_status(std::string_view expected) const { return type == Type::status && text == expected; }
   bool is_array(std::size_t size) const { return type == Type::array && elements.size() == size; }
 };

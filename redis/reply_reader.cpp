@@ -11,6 +11,8 @@ namespace {
 
 // More than any command of ours is answered with; a number that only a broken peer would send.
 constexpr std::size_t kMaxElements = 1U << 20;
+// What an array says it will hold takes no memory before it comes, beyond so many elements.
+constexpr std::size_t kReserved = 64;
 
 // hiredis moves what it has not parsed to the front of its buffer after each reply: small bites keep that
 // small.
@@ -23,8 +25,8 @@ Reply& place_of(const redisReadTask& task) {
   if (task.parent == nullptr) {
     return *static_cast<Reply*>(task.privdata);
   }
-  auto& array = *static_cast<Reply*>(task.parent->obj);
-  return array.elements[static_cast<std::size_t>(task.idx)];
+  // Elements come in order. When this moves those before it, hiredis is done with them.
+  return static_cast<Reply*>(task.parent->obj)->elements.emplace_back();
 }
 
 // hiredis is C: what is thrown for want of memory must not pass through it. Null means just that to it.
@@ -55,7 +57,7 @@ void* make_array(const redisReadTask* task, Count count) {
   }
   return make(task, [&](Reply& reply) {
     reply.type = Reply::Type::array;
-    reply.elements.resize(static_cast<std::size_t>(count));
+    reply.elements.reserve(std::min(static_cast<std::size_t>(count), kReserved));
   });
 }
 

@@ -18,7 +18,7 @@ bool read_account(const Reply& reply, std::optional<Account>& account) {
     return true;
   }
   const auto id = to_integer(field[1].text);
-  if (!id) {
+  if (!id || !field[0].is_text() || !field[2].is_text() || !field[3].is_text()) {
     return false;
   }
   account = Account{field[0].text, *id, {field[2].text, field[3].text}, field[4].text, field[5].text == kYes};
@@ -67,8 +67,7 @@ Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uin
   if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
     co_return changes_.failed(StoreError::internal);
   }
-  co_return FailedLogins{exec.elements[0].integer,
-                         static_cast<std::uint32_t>(std::max<std::int64_t>(exec.elements[2].integer, 0))};
+  co_return FailedLogins{exec.elements[0].integer, read_seconds_left(exec.elements[2])};
 }
 
 // The salt is random and ours alone: finding it there after a lost reply means that our EXEC ran.
@@ -80,6 +79,9 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
   auto drawn = co_await ask(std::move(draw), Repeat::no);
   if (!drawn) {
     co_return drawn.error();
+  }
+  if (drawn->front().type != Reply::Type::integer) {
+    co_return changes_.failed(StoreError::internal);
   }
   account.id = drawn->front().integer;
 
@@ -179,7 +181,7 @@ Task<Result<Renewal>> RedisStore::renew_verification(Email email, Verification p
     if (maybe_written && field[2].text == pending.digest) {
       return Decision<Renewal>{{ResendOutcome::renewed, field[3].text}, {}};
     }
-    if (to_integer(field[1].text).value_or(0) + interval > now) {
+    if (to_integer(field[1].text).value_or(0) > now - interval) {
       return Decision<Renewal>{{ResendOutcome::too_soon, {}}, {}};
     }
     Decision<Renewal> renewed{{ResendOutcome::renewed, field[3].text}, {}};

@@ -1,5 +1,7 @@
 #include "subscriber.hpp"
 
+#include <limits>
+
 namespace wallet_sync {
 namespace {
 
@@ -135,7 +137,7 @@ void Subscriber::on_push(const Reply& push) {
     const std::string& payload = push.elements[2].text;
     if (payload == kPasswordChanged) {
       listener_.on_password_change(account);
-    } else if (const auto sequence = to_integer(payload); sequence && *sequence > 0) {
+    } else if (const auto sequence = to_integer(payload); sequence && *sequence > 0 && *sequence <= std::numeric_limits<Sequence>::max()) {
       listener_.on_update(account, static_cast<Sequence>(*sequence));
     }
   }

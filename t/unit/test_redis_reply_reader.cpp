@@ -1,4 +1,6 @@
 // What Redis sends, however it is cut into pieces, becomes replies; what is no RESP becomes an error.
+#include <cstdlib>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,19 @@
 #include "cmocka.hpp"
 
 using namespace wallet_sync;
+
+// Bytes that were ever asked for.
+static std::size_t allocated = 0;
+
+void* operator new(std::size_t size) {
+  allocated += size;
+  if (void* memory = std::malloc(size)) {
+    return memory;
+  }
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -174,6 +189,17 @@ void it_stops_for_ever_when_no_more_is_wanted(void**) {
   assert_text(shown(kept), ":1; :2");
 }
 
+void an_announced_array_takes_no_memory_before_it_comes(void**) {
+  constexpr std::size_t kPatience = 1 << 20;
+  ReplyReader reader;
+  Kept kept;
+  const std::size_t before = allocated;
+  for (int i = 0; i < 6; ++i) {
+    assert_true(reader.feed("*1048576\r\n", kept));
+  }
+  assert_in_range(allocated - before, 0, kPatience);
+}
+
 void one_that_is_destroyed_within_a_reply_leaks_nothing(void**) {
   ReplyReader reader;
   Kept kept;
@@ -191,6 +217,7 @@ int main() {
       cmocka_unit_test(many_replies_come_out_of_one_piece),
       cmocka_unit_test(an_array_has_as_many_elements_as_it_says),
       cmocka_unit_test(an_array_of_more_elements_than_any_command_is_answered_with_is_an_error),
+      cmocka_unit_test(an_announced_array_takes_no_memory_before_it_comes),
       cmocka_unit_test(what_is_no_resp_is_an_error),
       cmocka_unit_test(what_came_before_the_error_is_passed_on),
       cmocka_unit_test(once_it_found_an_error_it_reads_no_more),
