@@ -137,7 +137,8 @@ void Subscriber::on_push(const Reply& push) {
     const std::string& payload = push.elements[2].text;
     if (payload == kPasswordChanged) {
       listener_.on_password_change(account);
-    } else if (const auto sequence = to_integer(payload); sequence && *sequence > 0 && *sequence <= std::numeric_limits<Sequence>::max()) {
+    } else if (const auto sequence = to_integer(payload);
+               sequence && *sequence > 0 && *sequence <= std::numeric_limits<Sequence>::max()) {
       listener_.on_update(account, static_cast<Sequence>(*sequence));
     }
   }
