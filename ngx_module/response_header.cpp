@@ -59,7 +59,7 @@ bool set_headers(ngx_http_request_t* r, const Response& response) {
            add_header(r, "Sec-WebSocket-Accept", response.websocket_accept) != nullptr;
   }
   r->headers_out.status = static_cast<ngx_uint_t>(response.status);
-  if (response.status != NGX_HTTP_NOT_MODIFIED) {
+  if (response.status != 304) {
     r->headers_out.content_length_n = static_cast<off_t>(response.size());
     r->headers_out.content_type = content_type(response.content_type);
     r->headers_out.content_type_len = r->headers_out.content_type.len;
