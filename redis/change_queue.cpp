@@ -145,7 +145,9 @@ void ChangeQueue::finished(std::size_t changes, std::int64_t trip_ms) {
 std::vector<BatchMember> ChangeQueue::take() {
   std::vector<BatchMember> members;
   const std::int64_t now = deadlines_.now_ms();
-  const auto soonest = now + static_cast<std::int64_t>(trip_ms_);
+  // Half of what a change may take at most: a fresh one is always begun, or nothing would be measured again.
+  const auto soonest =
+      now + std::min(static_cast<std::int64_t>(trip_ms_), node_.server().command_timeout_ms / 2);
   std::size_t weight = 0;
   const auto full = [&] { return members.size() >= kMaxMembers || weight >= kMaxWeight; };
   std::size_t accounts = 0;

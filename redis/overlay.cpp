@@ -23,44 +23,47 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// The place of a field's value in the reply to a read of the hash; null: the read does not show it.
-Reply* shown_value(const Words& read, Reply& reply, std::string_view field) {
-  if (read[0] == "HGET") {
-    return read[2] == field ? &reply : nullptr;
-  }
-  if (read[0] == "HMGET") {
-    const auto found = std::find(read.begin() + 2, read.end(), field);
-    const auto index = static_cast<std::size_t>(found - read.begin() - 2);
-    return index < reply.elements.size() ? &reply.elements[index] : nullptr;
-  }
-  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {  // HGETALL
-    if (reply.elements[i].text == field) {
-      return &reply.elements[i + 1];
+// The places of a field's value in the reply to a read of the hash.
+std::vector<Reply*> shown_values(const Words& read, Reply& reply, std::string_view field) {
+  std::vector<Reply*> shown;
+  if (read[0] == "HGET" && read[2] == field) {
+    shown.push_back(&reply);
+  } else if (read[0] == "HMGET") {
+    for (std::size_t i = 0; i < std::min(reply.elements.size(), read.size() - 2); ++i) {
+      if (read[i + 2] == field) {
+        shown.push_back(&reply.elements[i]);
+      }
+    }
+  } else if (read[0] == "HGETALL") {
+    for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+      if (reply.elements[i].text == field) {
+        shown.push_back(&reply.elements[i + 1]);
+      }
     }
   }
-  return nullptr;
+  return shown;
 }
 
 void set_field(const Words& read, Reply& reply, std::string_view field, std::string_view value) {
-  if (Reply* shown = shown_value(read, reply, field)) {
-    *shown = text_reply(value);
-  } else if (read[0] == "HGETALL") {
+  const std::vector<Reply*> shown = shown_values(read, reply, field);
+  for (Reply* place : shown) {
+    *place = text_reply(value);
+  }
+  if (shown.empty() && read[0] == "HGETALL") {
     reply.elements.push_back(text_reply(field));
     reply.elements.push_back(text_reply(value));
   }
 }
 
 void remove_field(const Words& read, Reply& reply, std::string_view field) {
-  Reply* shown = shown_value(read, reply, field);
-  if (shown == nullptr) {
-    return;
+  for (Reply* place : shown_values(read, reply, field)) {
+    if (read[0] == "HGETALL") {  // the only one
+      const auto value = reply.elements.begin() + (place - reply.elements.data());
+      reply.elements.erase(std::prev(value), std::next(value));
+    } else {
+      *place = Reply{};
+    }
   }
-  if (read[0] != "HGETALL") {
-    *shown = Reply{};
-    return;
-  }
-  const auto value = reply.elements.begin() + (shown - reply.elements.data());
-  reply.elements.erase(std::prev(value), std::next(value));
 }
 
 void remove_key(const Words& read, Reply& reply) {

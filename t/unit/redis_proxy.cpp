@@ -42,7 +42,9 @@ RedisProxy::RedisProxy(LibeventLoop& loop, wallet_sync::Server target)
       [](evconnlistener*, evutil_socket_t fd, sockaddr*, int, void* self) {
         static_cast<RedisProxy*>(self)->accept(fd);
       },
-      this, LEV_OPT_CLOSE_ON_FREE, -1, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+      // A server that is started later must not hold what is closed here.
+      this, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, reinterpret_cast<const sockaddr*>(&address),
+      sizeof address);
   if (listener_ == nullptr) {
     std::perror(server_.unix_path.c_str());
     std::abort();

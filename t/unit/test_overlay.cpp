@@ -1,5 +1,5 @@
 // What a change would read after others of its account have been written, told from what was read before.
-// The replies are compared with those of a real Redis in test_redis_lanes.
+// The replies are compared with those of a real Redis in test_redis_overlay.
 #include <string>
 #include <utility>
 #include <vector>

@@ -257,7 +257,7 @@ void after_a_crash_and_a_restart_each_change_finds_out_what_became_of_it(void**)
       return Verdict::forward;
     };
     for (std::size_t i = 0; i < 16; ++i) {
-      join(crowd, increment(bench.queue, account_number(i), "mark " + std::to_string(i)));
+      join(crowd, increment(bench.queue, account_number(i), "mark-" + std::to_string(i)));
     }
     assert_true(bench.loop.run_until([&] { return bench.monitor.counted(Counter::connections_lost) > 0; }));
     mortal.kill();
