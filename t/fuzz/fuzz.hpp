@@ -13,12 +13,12 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 // What has to hold for every input. An input that breaks it is kept by libFuzzer.
-#define PROPERTY(condition)                                                          \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
+#define PROPERTY(condition)                                                        \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
       std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                  \
-    }                                                                                \
+      std::abort();                                                                \
+    }                                                                              \
   } while (0)
 
 // Reads an input from its front. Behind the end there are zeros.

@@ -30,9 +30,7 @@ AccountId account(std::size_t number) {
   return Token::parse(std::string(Token::kDigits, "abcd"[number % 4]))->account();
 }
 
-Task<Result<bool>> joined(Subscriber& subscriber, AccountId id) {
-  co_return co_await subscriber.join(id);
-}
+Task<Result<bool>> joined(Subscriber& subscriber, AccountId id) { co_return co_await subscriber.join(id); }
 
 std::string array(std::string_view kind, std::string_view channel, std::string_view last) {
   const auto bulk = [](std::string_view text) {

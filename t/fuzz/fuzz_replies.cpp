@@ -94,8 +94,8 @@ void check_records(const Reply& reply) {
   if (read_wallet(std::move(copy), wallet)) {
     PROPERTY(wallet.has_value() == (*sequence > 0));
     // No field is missing in what is shown to a client.
-    PROPERTY(!wallet || (reply.elements[1].type == Reply::Type::text &&
-                         reply.elements[2].type == Reply::Type::text));
+    PROPERTY(!wallet ||
+             (reply.elements[1].type == Reply::Type::text && reply.elements[2].type == Reply::Type::text));
   }
   for (const Reply& element : reply.elements) {
     check_records(element);

@@ -107,6 +107,43 @@ def replies():
         seed("replies", name, pieces(0, 3, 1, 200), sent)
 
 
+def requests():
+    seed_hex = "5" * 64
+    address = '"email":"Ann@example.com"'
+    bodies = {
+        "/signup": '{%s,"password":"secret123"}' % address,
+        "/auth/full": '{%s,"password":"secret123","deviceId":"laptop"}' % address,
+        "/wallet": '{"version":1,"token":"%s","encryptedWallet":"first","sequence":1,"hmac":"abc"}' % TOKEN,
+        "/api/3/signup": '{%s,"password":"secret123","clientSaltSeed":"%s"}' % (address, seed_hex),
+        "/api/3/auth/full": '{%s,"password":"secret123","deviceId":"\\u00e4\\ud83d\\ude00"}' % address,
+        "/api/3/wallet": '{"token":"%s","encryptedWallet":"f\\"\\n","sequence":4294967295,"hmac":"abc"}' % TOKEN,
+        "/api/3/password": '{%s,"oldPassword":"secret123","newPassword":"secret456","clientSaltSeed":"%s",'
+                           '"encryptedWallet":"w","sequence":2,"hmac":"m"}' % (address, seed_hex),
+        "/api/3/verify/resend": "{%s}" % address,
+    }
+    for path, body in bodies.items():
+        name = path[1:].replace("/", "-")
+        for answers in ("", "aabaa", "abaaaaaaaaa", "s", "at", "aaaaau", "aaaaaaaaabbb"):
+            seed("request", f"post-{name}-{answers}", f"POST {path}\nMode: email\nStore: {answers}\n\n{body}")
+        seed("request", f"post-{name}-open", f"POST {path}\n\n{body}")
+        seed("request", f"post-{name}-unknown", f"POST {path}\n\n" + body[:-1] + ',"x":[{"a":[null,1.5e3,true]}]}')
+    for name, head in {
+        "wallet": f"GET /wallet?token={TOKEN}\nStore: aab\n\n",
+        "wallet-by-header": f"GET /api/3/wallet\nAuthorization: bEARER  {TOKEN}\nIf-None-Match: W/\"1\"\nStore: aabaa\n\n",
+        "salt-seed": "GET /api/3/client-salt-seed?email=YW5uQGV4YW1wbGUuY29t\n\n",
+        "verify": f"GET /api/3/verify?verifyToken={TOKEN}\nAccept: html\n\n",
+        "verify-nothing": "GET /api/3/verify?verifyToken=\n\n",
+        "websocket": f"GET /api/3/websocket?token={TOKEN}\nConnection: keep-alive, Upgrade\nUpgrade: websocket\n"
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version: 13\n\n",
+        "websocket-old": f"GET /api/3/websocket?token={TOKEN}\nConnection: Upgrade\nUpgrade: websocket\n"
+                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version: 8\n\n",
+        "unknown": "GET /api/2/wallet\n\n",
+        "method": "PUT /wallet\n\n",
+        "not-listed": "POST /signup\nWhitelist: bob@example.com\n\n" + bodies["/signup"],
+    }.items():
+        seed("request", name, head)
+
+
 # The first byte says what is there, then how many operations, each by two bytes, then how the server answers:
 # small bytes honestly.
 def store():
@@ -133,6 +170,7 @@ def events():
 
 def main():
     values()
+    requests()
     store()
     events()
     mail()

@@ -117,32 +117,34 @@ void a_wallet_without_a_text_or_an_hmac_is_not_shown(void**) {
        {"*3\r\n$1\r\n7\r\n$-1\r\n$6\r\nsealed\r\n", "*3\r\n$1\r\n7\r\n$3\r\nmac\r\n$-1\r\n",
         "*3\r\n$1\r\n7\r\n:5\r\n$6\r\nsealed\r\n"}) {
     Worker worker;
-    const auto view = worker.run(worker.store.get_wallet(a_token(), kNow), {std::string(wallet) + valid_token()});
+    const auto view =
+        worker.run(worker.store.get_wallet(a_token(), kNow), {std::string(wallet) + valid_token()});
     assert_row(!view && view.error() == StoreError::internal, wallet);
   }
 }
 
 void an_account_without_a_password_is_none_that_we_wrote(void**) {
   Worker worker;
-  const auto state = worker.run(
-      worker.store.read_login(an_id()),
-      {"*6\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n1\r\n$-1\r\n:-2\r\n"});
+  const auto state =
+      worker.run(worker.store.read_login(an_id()),
+                 {"*6\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n1\r\n$-1\r\n:-2\r\n"});
   assert_true(!state && state.error() == StoreError::internal);
 }
 
 void a_window_is_never_longer_than_it_can_be_told(void**) {
   Worker worker;
-  const auto state = worker.run(
-      worker.store.read_login(an_id()),
-      {"*6\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n3\r\n:4294967297\r\n"});
+  const auto state =
+      worker.run(worker.store.read_login(an_id()),
+                 {"*6\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n3\r\n:4294967297\r\n"});
   assert_true(state && state->failed.seconds_left == 4294967295U);
 }
 
 void a_user_id_that_is_no_number_makes_no_account(void**) {
   Worker worker;
-  const auto created = worker.run(
-      worker.store.create_account(an_id(), Account{"x@example.com", 0, {"k", "s"}, "", true}, std::nullopt, kNow),
-      {"$1\r\n5\r\n", "+OK\r\n*2\r\n$-1\r\n$-1\r\n", "+OK\r\n+QUEUED\r\n*1\r\n:9\r\n"});
+  const auto created =
+      worker.run(worker.store.create_account(an_id(), Account{"x@example.com", 0, {"k", "s"}, "", true},
+                                             std::nullopt, kNow),
+                 {"$1\r\n5\r\n", "+OK\r\n*2\r\n$-1\r\n$-1\r\n", "+OK\r\n+QUEUED\r\n*1\r\n:9\r\n"});
   assert_true(!created && created.error() == StoreError::internal);
 }
 
