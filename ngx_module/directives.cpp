@@ -18,11 +18,13 @@ bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
   url.url = to_ngx(text);
   url.default_port = 6379;
   if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
+    const std::string address = without_secret(text);
+    const ngx_str_t shown = to_ngx(address);
     ngx_conf_log_error(
         NGX_LOG_EMERG, cf, 0,
         "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
         "or unix:/path/to/socket",
-        &url.url, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
+        &shown, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
     return false;
   }
   const sockaddr* address = url.addrs[0].sockaddr;
@@ -85,6 +87,14 @@ bool named(std::string_view argument, std::string_view name, std::string_view& v
   }
   value = argument.substr(name.size() + 1);
   return true;
+}
+
+std::string without_secret(std::string_view word) {
+  if (const std::size_t sign = word.find('='); sign != std::string_view::npos) {
+    return std::string(word.substr(0, sign + 1)) + "...";
+  }
+  const std::size_t at = word.rfind('@');
+  return at != std::string_view::npos ? "..." + std::string(word.substr(at)) : std::string(word);
 }
 
 ngx_int_t number(std::string_view text) {
@@ -180,8 +190,10 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       wanted = "user=, password=, password_file=, database=, pool=, connect_timeout=, timeout= or prefix=";
     }
     if (wanted != nullptr) {
+      const std::string parameter = value.empty() ? without_secret(word) : std::string(word);
+      const ngx_str_t shown = to_ngx(parameter);
       ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: invalid parameter \"%V\"; write %s",
-                         &words[i], wanted);
+                         &shown, wanted);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
   }

@@ -10,6 +10,9 @@ namespace wallet_sync {
 
 // One parameter of the form name=value: true if `argument` is one of that name.
 bool named(std::string_view argument, std::string_view name, std::string_view& value);
+// What a message may show of a word that is not understood: it may have a password in it, as in name=text or
+// text@host.
+std::string without_secret(std::string_view word);
 // NGX_ERROR unless it is a number of digits alone.
 ngx_int_t number(std::string_view text);
 // NGX_ERROR if it is no time of nginx' syntax, or 0.

@@ -140,7 +140,7 @@ bool parse_parameter(MailLine& line, std::string_view text) {
     return refuse(line.cf,
                   "a secret must not stand in the configuration; write password_file=path or key_file=path");
   }
-  return refuse(line.cf, text,
+  return refuse(line.cf, without_secret(text),
                 "sending_domain=, server_domain=, timeout=, resend_interval=, ca_file=; for SMTP user=, "
                 "password_file=, starttls=; for mailgun key_file=, region=, base_url=");
 }

@@ -205,8 +205,7 @@ Task<bool> CurlMailer::send_verification(std::string address, std::string token)
   if (failure.empty()) {
     co_return true;
   }
-  ngx_log_error(NGX_LOG_ERR, log_, 0, "wallet_sync: %s did not take a mail: %s", settings_.server.c_str(),
-                failure.c_str());
+  monitor_.error(settings_.server + " did not take a mail: " + failure);
   metrics_.count(Failure::mail);
   co_return false;
 }

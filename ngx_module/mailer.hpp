@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 
+#include "log_monitor.hpp"
 #include "mail.hpp"
 #include "mail_settings.hpp"
 #include "metrics.hpp"
@@ -39,8 +40,8 @@ using MailQueue = ThreadJobs<Delivery>;
 
 class CurlMailer final : public Mailer {
  public:
-  CurlMailer(MailQueue& queue, const MailSettings& settings, Metrics& metrics, ngx_log_t* log)
-      : queue_(queue), settings_(settings), metrics_(metrics), log_(log) {}
+  CurlMailer(MailQueue& queue, const MailSettings& settings, Metrics& metrics, LogMonitor& monitor)
+      : queue_(queue), settings_(settings), metrics_(metrics), monitor_(monitor) {}
 
   Task<bool> send_verification(std::string address, std::string token) override;
 
@@ -48,7 +49,7 @@ class CurlMailer final : public Mailer {
   MailQueue& queue_;
   const MailSettings& settings_;
   Metrics& metrics_;
-  ngx_log_t* log_;
+  LogMonitor& monitor_;
 };
 
 }  // namespace wallet_sync

@@ -37,6 +37,7 @@ class RequestBody {
 
   RequestBody(ngx_http_request_t* r, std::size_t limit, Reader& reader)
       : r_(r), limit_(limit), reader_(reader) {}
+  ~RequestBody() = default;
   RequestBody(const RequestBody&) = delete;
   RequestBody& operator=(const RequestBody&) = delete;
 

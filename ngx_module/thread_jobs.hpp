@@ -9,13 +9,17 @@
 
 #include <atomic>
 #include <coroutine>
+#include <limits>
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
 #include "event_loop.hpp"
+#include "log_limiter.hpp"
+#include "log_monitor.hpp"
 #include "ngx.hpp"
 
 namespace wallet_sync {
@@ -70,11 +74,24 @@ class ThreadJobs {
     std::atomic<bool> ended = false;
   };
 
+  bool full() const {
+    // Of a pool of the user's, its own refusal tells; each writes a line of nginx', so we ask again at times.
+    return (max_jobs_ > 0 && jobs_.size() >= max_jobs_) ||
+           (jobs_.size() >= refused_at_ && loop_.now_ms() - refused_ms_ < LogLimiter::kIntervalMs);
+  }
+
+  Job* refuse() {
+    const std::string line = std::string("the queue for ") + name_ + " is full";
+    if (const auto text = limiter_.admit(NGX_LOG_WARN, line, loop_.now_ms())) {
+      write_log(log_, NGX_LOG_WARN, *text);
+    }
+    return nullptr;
+  }
+
   // Null: no room.
   Job* post(Work work) {
-    if (max_jobs_ > 0 && jobs_.size() >= max_jobs_) {
-      ngx_log_error(NGX_LOG_WARN, log_, 0, "wallet_sync: the queue for %s is full", name_);
-      return nullptr;
+    if (full()) {
+      return refuse();
     }
     jobs_.push_back(std::make_unique<Job>(std::move(work)));
     Job& job = *jobs_.back();
@@ -98,7 +115,9 @@ class ThreadJobs {
     job.task.event.log = log_;
     if (ngx_thread_task_post(pool_, &job.task) != NGX_OK) {
       jobs_.pop_back();
-      return nullptr;
+      refused_at_ = jobs_.size();
+      refused_ms_ = loop_.now_ms();
+      return refuse();
     }
     return &job;
   }
@@ -109,7 +128,11 @@ class ThreadJobs {
     if (job.waiter != nullptr) {
       job.waiter->done(std::move(job.outcome));
     }
-    job.owner->jobs_.erase(job.self);
+    ThreadJobs& owner = *job.owner;
+    owner.jobs_.erase(job.self);
+    for (const auto& line : owner.limiter_.take_due(owner.loop_.now_ms())) {
+      write_log(owner.log_, line.level, line.text);
+    }
   }
 
   EventLoop& loop_;
@@ -117,6 +140,10 @@ class ThreadJobs {
   ngx_uint_t max_jobs_;
   ngx_log_t* log_;
   const char* name_;
+  LogLimiter limiter_;
+  std::size_t refused_at_ =
+      std::numeric_limits<std::size_t>::max();  // so many jobs were too many for the pool
+  std::int64_t refused_ms_ = 0;
   std::list<std::unique_ptr<Job>> jobs_;
 };
 

@@ -10,22 +10,12 @@ std::unique_ptr<Worker> current_worker;
 
 }  // namespace
 
-void LogMonitor::warn(std::string_view line) {
-  const ngx_str_t text = to_ngx(line);
-  ngx_log_error(NGX_LOG_WARN, log_, 0, "wallet_sync: %V", &text);
-}
-
-void LogMonitor::notice(std::string_view line) {
-  const ngx_str_t text = to_ngx(line);
-  ngx_log_error(NGX_LOG_NOTICE, log_, 0, "wallet_sync: %V", &text);
-}
-
 Worker* Worker::current() { return current_worker.get(); }
 
 Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
     : metrics_(*conf.metrics_zone),
       loop_(cycle),
-      monitor_(cycle->log, metrics_),
+      monitor_(loop_, cycle->log, metrics_),
       kdf_(metrics_, loop_, conf.kdf_pool, conf.kdf_max_tasks, cycle->log),
       mail_queue_(loop_, conf.mail_pool, conf.mail_max_tasks, cycle->log, "mail") {
   for (const Server& server : conf.servers) {
@@ -36,7 +26,7 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
     curl_.emplace();
   }
   for (const MailSettings& mail : conf.mails) {
-    mailers_.push_back(std::make_unique<CurlMailer>(mail_queue_, mail, metrics_, cycle->log));
+    mailers_.push_back(std::make_unique<CurlMailer>(mail_queue_, mail, metrics_, monitor_));
   }
 }
 

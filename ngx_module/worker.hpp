@@ -9,28 +9,16 @@
 
 #include "config.hpp"
 #include "kdf.hpp"
+#include "log_monitor.hpp"
 #include "loop.hpp"
 #include "mailer.hpp"
 #include "metrics.hpp"
-#include "monitor.hpp"
 #include "redis_store.hpp"
 #include "socket_hub.hpp"
 
 namespace wallet_sync {
 
 class Exchange;
-
-class LogMonitor final : public Monitor {
- public:
-  LogMonitor(ngx_log_t* log, Metrics& metrics) : log_(log), metrics_(metrics) {}
-  void warn(std::string_view line) override;
-  void notice(std::string_view line) override;
-  void count(Counter counter) override { metrics_.count(counter); }
-
- private:
-  ngx_log_t* log_;
-  Metrics& metrics_;
-};
 
 class Worker {
  public:
@@ -44,7 +32,7 @@ class Worker {
 
   EventLoop& loop() { return loop_; }
   Metrics& metrics() { return metrics_; }
-  Monitor& monitor() { return monitor_; }
+  LogMonitor& monitor() { return monitor_; }
   RedisStore& store(std::size_t server) { return *stores_[server]; }
   SocketHub& sockets(std::size_t server) { return *hubs_[server]; }
   ThreadPoolKdf& kdf() { return kdf_; }

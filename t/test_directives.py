@@ -115,3 +115,30 @@ def test_a_password_is_not_shown_in_an_error(check):
     _, text = check("wallet_sync_redis 127.0.0.1:6379 password=very-secret pool=0;")
     assert "pool" in text
     assert "very-secret" not in text
+
+
+@pytest.mark.parametrize("words", [
+    "redis://:very-secret@127.0.0.1", "redis://user:very-secret@127.0.0.1:6379", "rediss://very-secret@127.0.0.1", ":very-secret@127.0.0.1",
+    "very-secret@with-at@no-such-host.invalid:6379", "password=very-secret 127.0.0.1", "127.0.0.1 passwort=very-secret",
+    "127.0.0.1 auth=very-secret", "127.0.0.1 user:very-secret@other", "127.0.0.1 password_file=/no/such/file password=very-secret",
+])
+def test_a_password_in_a_word_that_is_not_understood_is_not_shown(check, words):
+    fine, text = check(f"wallet_sync_redis {words};")
+    assert not fine
+    assert "very-secret" not in text, text
+    assert "wallet_sync_redis" in text and "write" in text
+
+
+@pytest.mark.parametrize("words, shown", [
+    ("redis://:very-secret@127.0.0.1", "@127.0.0.1"), ("127.0.0.1 passwort=very-secret", "passwort="), ("redis://127.0.0.1", "redis://127.0.0.1"),
+])
+def test_the_rest_of_such_a_word_is_shown(check, words, shown):
+    assert shown in check(f"wallet_sync_redis {words};")[1]
+
+
+@pytest.mark.parametrize("word", ["secret=very-secret", "passwort=very-secret", "password=very-secret", "key=very-secret",
+                                  "user:very-secret@mail.example.com"])
+def test_a_password_in_a_mail_parameter_that_is_not_understood_is_not_shown(check, word):
+    fine, text = check(f"wallet_sync_mail smtp://localhost sending_domain=a.example server_domain=b.example {word};")
+    assert not fine
+    assert "very-secret" not in text, text
