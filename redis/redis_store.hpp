@@ -32,6 +32,7 @@ class RedisStore : public Store {
   Task<Result<WalletView>> get_wallet(Token token, UnixTime now) override;
   Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) override;
   Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) override;
+  Task<Result<TokenState>> read_token(Token token, UnixTime now) override;
   Task<Result<Standing>> read_standing(Token token, UnixTime now) override;
   Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) override;
   Task<Result<bool>> verify(Token token, UnixTime now) override;

@@ -1,4 +1,4 @@
-// Where accounts stand, for their websockets.
+// Who may open a websocket, and where the accounts of websockets stand.
 #include "records.hpp"
 #include "redis_store.hpp"
 
@@ -16,6 +16,16 @@ std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
 }
 
 }  // namespace
+
+Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
+  Commands commands;
+  commands.emplace_back("HGET", keys_.tokens(token.account()), token.digest());
+  auto replies = co_await ask(std::move(commands));
+  if (!replies) {
+    co_return replies.error();
+  }
+  co_return token_state((*replies)[0], now);
+}
 
 // The token is read last: if it is valid then, the password that was read before is the one it was issued
 // for.

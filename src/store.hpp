@@ -147,6 +147,8 @@ class Store {
   virtual Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) = 0;
   virtual Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) = 0;
 
+  // Whether it is worth to do more for who shows it; what is done then has to look again.
+  virtual Task<Result<TokenState>> read_token(Token token, UnixTime now) = 0;
   // Of a websocket that wants to open, and of those that are open after events may have been missed: one for
   // each account, in order.
   virtual Task<Result<Standing>> read_standing(Token token, UnixTime now) = 0;

@@ -73,7 +73,8 @@ std::string websocket_accept(std::string_view key) {
 std::string wallet_update_message(Sequence sequence) { return "wallet-update:" + std::to_string(sequence); }
 
 // Subscribe first, then check the token, then upgrade: a socket misses no write, and a password change either
-// takes its token away before the check or finds it among the account's sockets.
+// takes its token away before the check or finds it among the account's sockets. Before all that the token is
+// read once: what is none shall not cost a subscription.
 Task<Response> open_websocket(const Call& call) {
   const std::string text = request_token(call.request);
   if (text.empty()) {
@@ -82,6 +83,21 @@ Task<Response> open_websocket(const Call& call) {
   const auto token = Token::parse(text);
   if (!token) {
     co_return token_failure(TokenState::unknown);
+  }
+  const auto state = co_await call.services.store.read_token(*token, call.services.now());
+  if (!state) {
+    co_return store_failure(state.error());
+  }
+  if (*state != TokenState::valid) {
+    co_return token_failure(*state);
+  }
+  if (call.request.method != Method::get) {
+    Response response = error_response(405);
+    response.allow = "GET";
+    co_return response;
+  }
+  if (auto refusal = refuse_handshake(call.request.upgrade)) {
+    co_return *std::move(refusal);
   }
   auto place = co_await call.services.sockets.reserve(token->account());
   if (!place) {
@@ -93,14 +109,6 @@ Task<Response> open_websocket(const Call& call) {
   }
   if (standing->token != TokenState::valid) {
     co_return token_failure(standing->token);
-  }
-  if (call.request.method != Method::get) {
-    Response response = error_response(405);
-    response.allow = "GET";
-    co_return response;
-  }
-  if (auto refusal = refuse_handshake(call.request.upgrade)) {
-    co_return *std::move(refusal);
   }
   Response response;
   response.status = 101;

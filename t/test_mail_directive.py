@@ -48,7 +48,7 @@ def test_what_the_readme_shows_is_accepted(check, arguments):
     (f"smtp://x {DOMAINS} starttls=maybe", "starttls=optional"), (f"smtps://x {DOMAINS} starttls=on", "leave out starttls"),
     (f"smtp://x {DOMAINS} timeout=0", "timeout=10s"), (f"smtp://x {DOMAINS} timeout=soon", "timeout=10s"),
     (f"smtp://x {DOMAINS} resend_interval=never", "resend_interval=60s"), (f"smtp://x {DOMAINS} ca_file=", "ca_file=path"),
-    (f"smtp://x {DOMAINS} resend_interval=100y", "resend_interval=60s"), (f"smtp://x {DOMAINS} colour=red", "colour=red"),
+    (f"smtp://x {DOMAINS} resend_interval=100y", "resend_interval=60s"), (f"smtp://x {DOMAINS} colour=red", "colour="),
     (f"smtp://x {DOMAINS} extra", "extra"), (f"smtp://x {DOMAINS} user=joe", "password_file="),
     (f"smtp://x {DOMAINS} password_file=secret", "user="), (f"smtp://x {DOMAINS} user=joe password=very-secret", "password_file="),
     (f"smtp://x {DOMAINS} user=joe password_file=/no/such/file", "/no/such/file"),

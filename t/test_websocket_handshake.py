@@ -1,13 +1,16 @@
 """Who may open a websocket, and what a proper upgrade is (RFC 6455 section 4)."""
 
 import json
+import re
+import secrets
 
 import pytest
 
 from support import raw
 from support.api import assert_error
-from support.websocket import (GOING_AWAY, KEY, PING, PONG, TEXT, Link, RawWebsocket, accept_of, close_frame, devices_on_workers,
-                               frame, http2_get, plant_token, upgrade)
+from support.wait import until
+from support.websocket import (GOING_AWAY, KEY, PING, PONG, TEXT, Link, RawWebsocket, accept_of, channels, close_frame,
+                               devices_on_workers, frame, http2_get, plant_token, upgrade)
 
 NO_TOKEN = "Bad Request: Missing token parameter"
 UNKNOWN = "Unauthorized: Token Not Found"
@@ -232,3 +235,31 @@ def test_the_library_connects_with_what_it_offers_by_default(make_server):
         device.close()
         assert device.messages == []
         assert device.wait_closed() == 1000
+
+
+def test_a_token_that_is_none_costs_one_read_and_no_subscription(make_server):
+    server = make_server(workers=1).start()
+    token = plant_token(server.redis)
+    RawWebsocket(server.port, token).close()
+    commands = counted(server, lambda: [ask(server, secrets.token_hex(32)).status for _ in range(50)])
+    assert commands.pop("hget") == 50
+    assert_rare(commands)
+    # So is a handshake that is none, whatever its token is worth.
+    commands = counted(server, lambda: [ask(server, token, Upgrade=None).status for _ in range(50)])
+    assert commands.pop("hget") == 50
+    assert_rare(commands)
+
+
+def assert_rare(commands):
+    """The worker itself subscribes to its heartbeat now and then."""
+    assert all(commands.get(name, 0) < 5 for name in ("subscribe", "unsubscribe", "hmget", "watch")), commands
+
+
+def counted(server, work):
+    """{command: calls} of what Redis was asked meanwhile."""
+    until(lambda: channels(server.redis) == [], "no websocket is there")
+    server.redis.cli("CONFIG", "RESETSTAT")
+    work()
+    rows = server.redis.cli("INFO", "commandstats").decode().split()
+    found = re.findall(r"cmdstat_([a-z|]+):calls=(\d+)", " ".join(rows))
+    return {name: int(calls) for name, calls in found}

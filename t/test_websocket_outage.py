@@ -227,7 +227,7 @@ def test_a_handshake_during_an_outage_is_503_soon_and_fine_again_afterwards(behi
 def test_a_client_that_leaves_while_its_handshake_waits_for_redis_leaves_nothing(behind):
     server, _, proxy = behind
     token = plant_token(server.redis)
-    for command in ("SUBSCRIBE", "HGET"):
+    for command in ("HGET", "SUBSCRIBE", "HMGET"):
         for leave in ("close", "abort"):
             hold = proxy.hold(command)
             link = raw.RawConnection(server.port)
@@ -266,6 +266,20 @@ def test_a_password_change_between_subscription_and_upgrade_lets_no_socket_throu
     assert direct.change(email).status == 200
     hold.release()
     assert opening.wait().status == 401
+
+
+def test_a_token_that_is_replaced_while_the_events_are_subscribed_to_opens_no_socket(behind):
+    server, other, proxy = behind
+    direct = Api3(other.port)
+    email = direct.new_account()
+    token = direct.login(email)
+    hold = proxy.hold("SUBSCRIBE")
+    opening = Background(lambda: raw.exchange(server.port, upgrade(token)))
+    hold.wait()
+    assert direct.login(email) != token
+    hold.release()
+    assert opening.wait().status == 401
+    until(lambda: channels(server.redis) == [], "the subscription is given up")
 
 
 def test_a_new_socket_of_an_account_waits_for_its_subscription(behind):
