@@ -229,8 +229,7 @@ def test_the_library_connects_with_what_it_offers_by_default(make_server):
     server = make_server(listen="reuseport").start()
     devices = devices_on_workers(server, [plant_token(server.redis)], 2)
     for device in devices:
-        assert device.link.subprotocol is None
-        assert device.link.extensions == []
+        assert device.agreed == (None, [])
         device.alive()
         device.close()
         assert device.messages == []

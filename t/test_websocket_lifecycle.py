@@ -30,7 +30,7 @@ def test_a_reload_says_1001_to_everybody_spread_over_the_drain_time(make_server)
     ends = sorted(device.closed_at - began for device in devices)
     assert ends[-1] < stretched(3 + 5)
     assert ends[-1] - ends[0] > 1.8, "not all in one second"
-    assert ends[len(ends) // 4] < 2, "nor nearly all at the end"
+    assert ends[len(ends) // 4] - ends[0] < 2, "nor nearly all at the end"
     server.nginx.wait_gone(old)
     assert gauge(server.port) == 0
     token = plant_token(server.redis)
@@ -196,7 +196,7 @@ def many_files(count):
 
 
 def test_thousands_of_sockets_come_and_go_without_a_leak(make_server, tmp_path):
-    count, rounds = (1000, 2) if settings.ASAN else (10_000, 5)
+    count, rounds = (1000, 2) if settings.ASAN else (10_000, 3)
     with many_files(count) as enough:
         if not enough:
             pytest.skip("this machine does not allow that many files")
@@ -228,10 +228,10 @@ def test_thousands_of_sockets_come_and_go_without_a_leak(make_server, tmp_path):
         if heap:
             figures = f"allocated without sockets: {empty}, with them: {full}"
             print(figures)
-            start, second, last = empty[0], empty[2], empty[-1]
+            start, first, last = empty[0], empty[1], empty[-1]
             # One block of malloc's smallest size, lost with each socket, would be 32 bytes a socket and round. Tables
             # may still grow a little, as chance puts more sockets on a worker than before.
-            assert last - second < 24 * count, "it grows: " + figures
+            assert last - first < 24 * count, "it grows: " + figures
             assert last - start < (full[0] - start) / 4, "it stays large: " + figures
         with RawWebsocket(server.port, tokens[0]) as socket:
             assert Http(server.port).get("/wallet?token=" + tokens[0]).status == 404

@@ -252,7 +252,7 @@ def test_subscriptions_and_the_gauge_follow_the_sockets(make_server):
     assert channels(server.redis) == sorted(b"wsync:{%s}:events" % token[:24].encode() for token in tokens)
     assert gauge(server.port) == len(devices)
     assert server.api.post_wallet(tokens[0], 1).status == 200
-    mine = [device for device in devices if device.link.path.endswith(tokens[0])]
+    mine = [device for device in devices if device.token == tokens[0]]
     for device in mine:
         device.wait_told(1)
     assert f"wallet_sync_websocket_updates_total {len(mine)}\n" in Http(server.port).get("/metrics").body.decode()

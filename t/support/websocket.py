@@ -155,7 +155,7 @@ class Device:
     """A device that stays connected and remembers what it is told: python3-websockets in a thread."""
 
     def __init__(self, port, token, scheme="ws", **options):
-        self.messages = []
+        self.token, self.messages = token, []
         self._loop = _shared_loop()
         options = {"ping_interval": None, "open_timeout": stretched(20), "close_timeout": stretched(20), **options}
         uri = f"{scheme}://127.0.0.1:{port}{PATH}?token={token}"
@@ -176,8 +176,9 @@ class Device:
         self.closed_at = time.monotonic()
 
     @property
-    def link(self):
-        return self._link
+    def agreed(self):
+        """(subprotocol, extensions). Where the library keeps the latter depends on its version."""
+        return self._link.subprotocol, getattr(self._link, "protocol", self._link).extensions
 
     @property
     def told(self):
@@ -192,7 +193,7 @@ class Device:
 
     @property
     def open(self):
-        return not self._reader.done() and self._link.open
+        return not self._reader.done() and self._link.state.name == "OPEN"
 
     @property
     def local_port(self):
