@@ -13,11 +13,12 @@ from faults.meter import Meter
 from faults.population import Population
 
 AFTERWARDS = 30  # seconds within which sockets have to know, at the very most
+CONCLUSION = 5.0  # seconds that the end of a round takes, about
 
 
 class Round:
-    """directory: where the history goes, as history.jsonl. until(history): whether it may end before the seconds are over;
-    what belongs to an orderly end is left out then."""
+    """seconds: from the start of the servers to their end, about; at least one act is played. directory: where the history
+    goes, as history.jsonl. until(history): whether it may end sooner, and without what belongs to an orderly end."""
 
     def __init__(self, deployment, schedule, seed, seconds, directory=None, mix=None, say=lambda text: None, until=None):
         self.deployment, self.schedule, self.seconds, self.say, self.until = deployment, schedule, seconds, say, until
@@ -47,6 +48,7 @@ class Round:
             self.trouble.append(traceback.format_exc())
 
     async def _play(self):
+        self._began = asyncio.get_running_loop().time()
         await self.deployment.start()
         await self.population.arrive()
         if await self._strike():
@@ -70,11 +72,13 @@ class Round:
 
     async def _play_acts(self):
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.seconds
-        while self.schedule and loop.time() < end:
+        end = max(self._began + self.seconds - CONCLUSION, loop.time() + 1)
+        acts = 0
+        while self.schedule and (not acts or loop.time() < end):
             act = self.schedule.next()
             await asyncio.gather(*(self._inflict(strike) for strike in act.strikes))
             await asyncio.sleep(act.quiet)
+            acts += 1
         await asyncio.sleep(max(0, end - loop.time()))
 
     async def _inflict(self, strike):

@@ -19,13 +19,12 @@ from faults.checker import check, coverage
 from faults.checker.answers import recovery_times
 from faults.checker.view import SECOND
 from faults.deployment import Pair, Single, faketime_library
-from faults.fault import KINDS
+from faults.fault import ELSEWHERE, KINDS
 from faults.schedule import Schedule
 from support import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUND = 60  # seconds, about
-AROUND = 9  # seconds that a round takes before and after the faults
 SHOWN = 3  # violations of each promise
 
 # Of the rounds, in turn. A sanitizer wants to be the first library that is loaded, and so does libfaketime.
@@ -95,14 +94,14 @@ class Campaign:
         print(f"round {number}, {deployment.name}", flush=True)
         kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
         schedule = Schedule(self.seed, number // len(TOPOLOGIES), kinds) if kinds else None
-        seconds = max(1.0, self.options.seconds / self.rounds - AROUND)
+        seconds = self.options.seconds / self.rounds
         a_round = Round(deployment, schedule, self.seed * 1000 + number, seconds, directory, say=say)
         return await a_round.run(), a_round.trouble
 
     @staticmethod
     def _missing(kind, deployment):
         why = KINDS[kind].missing(deployment)
-        if why:
+        if why and why is not ELSEWHERE:
             say(f"  without {kind}: {why}")
         return why
 
