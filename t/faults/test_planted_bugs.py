@@ -63,6 +63,7 @@ CASES = {
     "tokens survive": Case("old tokens and passwords are dead", bugs.TokensStay, RESTLESS),
     "tokens vanish": Case("valid tokens and passwords are honoured", bugs.TokensVanish, RESTLESS),
     "half a password change": Case("a password change is whole", bugs.HalfAChange, RESTLESS),
+    "signups are denied": Case("an address has one owner", bugs.DeniesSignups),
     "sockets survive": Case("old sockets are dead", bugs.NoGoodbye, RESTLESS),
     "no news": Case("connected devices learn the newest sequence", bugs.NoNews),
     "late news": Case("connected devices learn the newest sequence", bugs.LateNews),
