@@ -237,6 +237,24 @@ class HalfAChange(Bug):
         return None
 
 
+class DeniesSignups(Bug):
+    """A signup that is said to be refused, and is done."""
+
+    at = ((COMMAND, "HSET"), (REPLY, "EXEC"))
+
+    def __init__(self):
+        super().__init__()
+        self._signups = set()
+
+    def __call__(self, link, message):
+        if message.kind == COMMAND and message.name == "HSET" and b"user-id" in message.words:
+            self._signups.add(link)
+        elif message.kind == REPLY and message.name == "EXEC" and link in self._signups:
+            self._signups.discard(link)
+            return Replace(b"-EXECABORT Transaction discarded because of previous errors.\r\n")
+        return None
+
+
 class SlowStart(Bug):
     """Redis is back, and for three seconds more nobody gets through to it."""
 

@@ -13,22 +13,24 @@ from faults.meter import Meter
 from faults.population import Population
 
 AFTERWARDS = 30  # seconds within which sockets have to know, at the very most
+CONCLUSION = 5.0  # seconds that the end of a round takes, about
 
 
 class Round:
-    """directory: where the history goes, as history.jsonl. until(history): whether it may end before the seconds are over;
-    what belongs to an orderly end is left out then."""
+    """seconds: from the start of the servers to their end, about; at least one act is played. directory: where the history
+    goes, as history.jsonl. until(history): whether it may end sooner, and without what belongs to an orderly end."""
 
     def __init__(self, deployment, schedule, seed, seconds, directory=None, mix=None, say=lambda text: None, until=None):
         self.deployment, self.schedule, self.seconds, self.say, self.until = deployment, schedule, seconds, say, until
         path = os.path.join(directory, "history.jsonl") if directory else None
         self.recorder = records.Recorder({**deployment.facts, "seed": seed}, path)
-        self.trouble = []
+        self.trouble, self.refused = [], []
         self.last_writes = 20  # seconds within which every account must be able to write once more
         self.population = Population(self.recorder, deployment.port, seed, mix)
 
     async def run(self):
-        """The history; `trouble` has what went wrong beside it."""
+        """The history. `trouble` has what went wrong beside it, `refused` the accounts that could not be written to at the
+        end."""
         meter = Meter(self.recorder, self.deployment.pids)
         meter.start()
         try:
@@ -47,6 +49,7 @@ class Round:
             self.trouble.append(traceback.format_exc())
 
     async def _play(self):
+        self._began = asyncio.get_running_loop().time()
         await self.deployment.start()
         await self.population.arrive()
         if await self._strike():
@@ -56,26 +59,26 @@ class Round:
             await self.population.leave()
 
     async def _strike(self):
-        """False if it was ended early."""
-        acts = asyncio.create_task(self._play_acts())
-        try:
-            while not acts.done():
-                await asyncio.wait([acts], timeout=0.5 if self.until else None)
-                if self.until and self.until(self.recorder.history):
-                    return False
-            await acts
-            return True
-        finally:
-            acts.cancel()
-
-    async def _play_acts(self):
+        """False if it was ended early; no fault is left behind."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.seconds
-        while self.schedule and loop.time() < end:
+        end = max(self._began + self.seconds - CONCLUSION, loop.time() + 1)
+        acts = 0
+        while self.schedule and (not acts or loop.time() < end):
             act = self.schedule.next()
             await asyncio.gather(*(self._inflict(strike) for strike in act.strikes))
-            await asyncio.sleep(act.quiet)
-        await asyncio.sleep(max(0, end - loop.time()))
+            if await self._enough(loop.time() + act.quiet):
+                return False
+            acts += 1
+        return not await self._enough(end)
+
+    async def _enough(self, end):
+        """Waits until then, or until there is nothing more to wait for."""
+        loop = asyncio.get_running_loop()
+        while (left := end - loop.time()) > 0:
+            if self.until and self.until(self.recorder.history):
+                return True
+            await asyncio.sleep(min(left, 0.5) if self.until else left)
+        return False
 
     async def _inflict(self, strike):
         await asyncio.sleep(strike.after)
@@ -92,17 +95,17 @@ class Round:
     async def _conclude(self):
         population = self.population
         await population.calm_down()
-        living = await population.conclude(records.now() + self.last_writes * SECOND)
-        await self._wait_until_told(living)
+        self.refused = await population.write_once_more(records.now() + self.last_writes * SECOND)
+        await self._wait_until_told()
         await population.prove()
-        for account in living:
+        for account in population.living:
             operation = self.recorder.begin(records.STORED, "redis", account.name)
             stored = await self.deployment.stored(account.email)
             self.recorder.end(operation, records.OK, **(seen_of(*stored) if stored else {"seen_sequence": 0}))
         await population.leave()
 
-    async def _wait_until_told(self, living):
+    async def _wait_until_told(self):
         """Every socket has heard of its account's last write, or should have."""
         due = min(View(self.recorder.history).noticed_by(records.now()), records.now() + AFTERWARDS * SECOND)
-        while records.now() < due and not all(account.told() for account in living):
+        while records.now() < due and not all(account.told() for account in self.population.living):
             await asyncio.sleep(0.05)

@@ -66,12 +66,13 @@ class Client:
         seen = reply.json.get("clientSaltSeed") if reply.status == 200 and reply.json else None
         return self._end(operation, reply, seen_password=wallet.password_of(seen) if seen else None)
 
-    async def read(self, token, api=3, known=None):
-        """known: the sequence that need not be sent again (If-None-Match)."""
-        prefix = "/api/3" if api == 3 else ""
-        headers = "" if known is None else f'If-None-Match: "{known}"\r\n'
-        operation, reply = await self._ask(records.READ, "GET", f"{prefix}/wallet?token={token}", headers=headers,
-                                           token=short(token), api=api)
+    async def read(self, token, api=3, known=None, bearer=False):
+        """known: the sequence that need not be sent again (If-None-Match). bearer: the token is in a header."""
+        target = ("/api/3" if api == 3 else "") + ("/wallet" if bearer else f"/wallet?token={token}")
+        headers = f"Authorization: Bearer {token}\r\n" if bearer else ""
+        if known is not None:
+            headers += f'If-None-Match: "{known}"\r\n'
+        operation, reply = await self._ask(records.READ, "GET", target, headers=headers, token=short(token), api=api)
         return self._end(operation, reply, **self._seen(reply, known))
 
     async def write(self, token, sequence, size, api=3):

@@ -19,14 +19,14 @@ from faults.checker import check, coverage
 from faults.checker.answers import recovery_times
 from faults.checker.view import SECOND
 from faults.deployment import Pair, Single, faketime_library
-from faults.fault import KINDS
+from faults.fault import ELSEWHERE, KINDS
 from faults.schedule import Schedule
 from support import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUND = 60  # seconds, about
-AROUND = 9  # seconds that a round takes before and after the faults
 SHOWN = 3  # violations of each promise
+KEPT = 20  # rounds in .build/faults
 
 # Of the rounds, in turn. A sanitizer wants to be the first library that is loaded, and so does libfaketime.
 TOPOLOGIES = (
@@ -76,9 +76,17 @@ class Campaign:
         return not any(wrong for _, wrong in self.results)
 
     def _run_round(self, number):
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="wallet-sync-faults-"))
+        with tempfile.TemporaryDirectory(prefix="wallet-sync-faults-") as directory:
+            self._run_round_in(pathlib.Path(directory), number)
+
+    def _run_round_in(self, directory, number):
+        deployment = TOPOLOGIES[number % len(TOPOLOGIES)](str(directory))
+        print(f"round {number}, {deployment.name}", flush=True)
         began = time.monotonic()
-        history, trouble = asyncio.run(self._play(number, str(directory)))
+        try:
+            history, trouble = asyncio.run(self._play(number, deployment, str(directory)))
+        finally:
+            deployment.kill()
         wrong = trouble + judge(history)
         print(summary(history))
         self.results.append((f"round {number}", wrong))
@@ -87,22 +95,20 @@ class Campaign:
         if wrong or self.options.keep:
             print(f"     kept: {self._preserve(directory, number)}")
             print(f"     again: t/faults/run --seconds {self.options.seconds:g} --seed {self.seed} --round {number}")
-        shutil.rmtree(directory, ignore_errors=True)
 
-    async def _play(self, number, directory):
+    async def _play(self, number, deployment, directory):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-        deployment = TOPOLOGIES[number % len(TOPOLOGIES)](directory)
-        print(f"round {number}, {deployment.name}", flush=True)
         kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
-        schedule = Schedule(self.seed, number // len(TOPOLOGIES), kinds) if kinds else None
-        seconds = max(1.0, self.options.seconds / self.rounds - AROUND)
+        schedule = Schedule(self.seed, number, kinds) if kinds else None
+        seconds = self.options.seconds / self.rounds
         a_round = Round(deployment, schedule, self.seed * 1000 + number, seconds, directory, say=say)
-        return await a_round.run(), a_round.trouble
+        history = await a_round.run()
+        return history, a_round.trouble + [f"{name} could not be written to at the end" for name in a_round.refused]
 
     @staticmethod
     def _missing(kind, deployment):
         why = KINDS[kind].missing(deployment)
-        if why:
+        if why and why is not ELSEWHERE:
             say(f"  without {kind}: {why}")
         return why
 
@@ -111,9 +117,13 @@ class Campaign:
         place = self.keep / f"{self.seed}-{number}"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        for name in ("history.jsonl", "nginx/logs/error.log", "nginx/nginx.conf"):
-            if (directory / name).exists():
-                shutil.copy(directory / name, place)
+        for path in (directory / "history.jsonl", directory / "nginx/nginx.conf", directory / "nginx/logs/error.log",
+                     *directory.glob("redis*.log")):
+            if path.exists():
+                shutil.copy(path, place)
+        if not self.options.keep:
+            for old in sorted(self.keep.iterdir(), key=os.path.getmtime)[:-KEPT]:
+                shutil.rmtree(old)
         return place
 
     def write_xml(self, path):

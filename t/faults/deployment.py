@@ -7,6 +7,7 @@ topology (a cluster, a sentinel) is a class of its own that starts its Redis pro
 import asyncio
 import glob
 import os
+import shutil
 import subprocess
 
 from faults.relay import Relay
@@ -15,6 +16,7 @@ from support.nginx import Nginx
 from support.redis import Redis
 from support.resp import RedisError
 from support.settings import stretched
+from support.wait import until
 
 READY_STEP = 0.01
 TMPFS = "96m"
@@ -23,7 +25,7 @@ QUICK = ["auto-aof-rewrite-min-size 16mb", "loading-process-events-interval-byte
 
 
 class Node:
-    """A Redis whose directory is a small file system, if that can be had. stop() has to follow in any case."""
+    """A Redis whose directory is a small file system, if that can be had. kill() has to follow in any case."""
 
     def __init__(self, directory, options=()):
         self.redis = Redis(directory, options)
@@ -32,13 +34,21 @@ class Node:
     async def start(self):
         await asyncio.to_thread(self.redis.start)
 
-    async def stop(self):
-        await asyncio.to_thread(self.redis.kill)
-        self.unmount()
-
-    def unmount(self):
+    def kill(self):
+        """Ends it and its file system; its log outlives it."""
+        self.redis.kill()
+        if os.path.exists(self.redis.log_path):
+            shutil.copy(self.redis.log_path, self.redis.directory + ".log")
         if self.volume:
+            self.volume = False
             subprocess.run(["umount", "-l", self.redis.directory], check=False)
+
+    def assert_left(self):
+        """Nobody is connected, but for other nodes."""
+        if self.redis.running:
+            self.redis.thaw()
+            until(lambda: not [client for client in self.redis.clients() if not set(client["flags"]) & set("SM")],
+                  "nginx leaves no connection to Redis")
 
     async def ask(self, *words):
         return await asyncio.to_thread(self.redis.cli, *words)
@@ -111,6 +121,10 @@ class Deployment:
         """Ends everything; raises AssertionError if a log has what it must not have."""
         raise NotImplementedError
 
+    def kill(self):
+        """The end of whatever still runs, if something went wrong. Nothing happens if all of it has ended."""
+        raise NotImplementedError
+
     async def ready(self):
         """Waits until everything can be written again, as far as Redis is concerned."""
         for node in self.nodes:
@@ -154,10 +168,16 @@ class OneMachine(Deployment):
         try:
             if self.machine.running:
                 await asyncio.to_thread(self.machine.quit)
+                for node in self.nodes:
+                    await asyncio.to_thread(node.assert_left)
         finally:
-            await asyncio.to_thread(self.machine.kill)
-            for part in (*self.relays, *self.nodes):
-                await part.stop()
+            for relay in self.relays:
+                await relay.stop()
+            await asyncio.to_thread(self.kill)
+
+    def kill(self):
+        for part in (self.machine, *self.nodes):
+            part.kill()
 
     def port(self):
         return self.machine.port

@@ -1,6 +1,7 @@
 """What a fault is, and the table of all of them."""
 
 KINDS = {}
+ELSEWHERE = "it belongs to another topology"
 
 
 class Fault:
@@ -38,7 +39,7 @@ class NodeFault(Fault):
 
     @classmethod
     def missing(cls, deployment):
-        return "" if deployment.nodes_may_end else "it would end what the nodes are to each other"
+        return "" if deployment.nodes_may_end else ELSEWHERE
 
     def __init__(self, deployment, rng):
         super().__init__(deployment, rng)
@@ -67,7 +68,7 @@ class RelayFault(Fault):
 
     @classmethod
     def missing(cls, deployment):
-        return "" if deployment.relays else "no relay"
+        return "" if deployment.relays else ELSEWHERE
 
 
 def fault(cls):

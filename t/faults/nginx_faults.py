@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 
-from faults.fault import MachineFault, fault
+from faults.deployment import faketime_library
+from faults.fault import ELSEWHERE, MachineFault, fault
 from support.wait import until
 
 DAY = 24 * 3600
@@ -87,7 +88,9 @@ class ClockJump(MachineFault):
 
     @classmethod
     def missing(cls, deployment):
-        return "" if any(machine.clock for machine in deployment.machines) else "nginx runs by the machine's clock"
+        if not faketime_library():
+            return "libfaketime is not installed"
+        return "" if all(machine.clock for machine in deployment.machines) else ELSEWHERE
 
     async def inject(self):
         self.machine.set_clock(self.offset)

@@ -6,7 +6,7 @@ import os
 import signal
 
 from faults import history as records
-from faults.fault import Fault, NodeFault, fault
+from faults.fault import ELSEWHERE, Fault, NodeFault, fault
 from support.resp import RedisError
 
 READS = (records.READ, records.SEED)
@@ -139,7 +139,7 @@ class FullDisk(NodeFault):
 
     @classmethod
     def missing(cls, deployment):
-        if not any(node.volume for node in deployment.nodes):
+        if not all(node.volume for node in deployment.nodes):
             return "a small file system could not be mounted"
         return super().missing(deployment)
 
@@ -254,7 +254,7 @@ class Failover(Fault):
 
     @classmethod
     def missing(cls, deployment):
-        return "" if hasattr(deployment, "fail_over") else "nobody could take over"
+        return "" if hasattr(deployment, "fail_over") else ELSEWHERE
 
     async def inject(self):
         await self.deployment.fail_over(cut=not self._survive)

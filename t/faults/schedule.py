@@ -14,7 +14,7 @@ import faults.relay_faults  # noqa: F401 - these enter themselves in the table
 from faults.fault import KINDS, MachineFault
 
 TOGETHER = 0.3  # of the acts
-ACTS = 5  # of a round, about
+ACTS = 4  # of a short round, about
 QUIET = (3.5, 4.5)  # seconds; sockets are to know after three
 
 

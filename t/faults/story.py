@@ -23,8 +23,8 @@ class Story:
         self.history.add(Operation(kind, client, account, begin, end, outcome, **fields))
         return self.history.operations[-1]
 
-    def signup(self, password="p1", **more):
-        return self.request(records.SIGNUP, password=password, **more)
+    def signup(self, password="p1", outcome=records.OK, **more):
+        return self.request(records.SIGNUP, outcome, password=password, **more)
 
     def login(self, token, password="p1", outcome=records.OK, **more):
         token = token if outcome == records.OK else None

@@ -84,6 +84,35 @@ def test_a_clock_that_is_an_hour_ahead_ends_no_token(story):
     assert story.broken() == {"valid tokens and passwords are honoured"}
 
 
+def test_an_address_that_two_were_given(story):
+    story.signup("other", took=0.1)
+    story.stored(2)
+    assert story.broken() == {"an address has one owner"}
+
+
+def test_an_address_whose_owner_is_somebody_who_was_refused(story):
+    story.signup("other", client="eve", account="eve", outcome=records.UNAVAILABLE)
+    story.login("e1", "other", client="eve", account="eve")
+    story.stored(2)
+    assert "an address has one owner" in story.broken()
+
+
+def test_an_address_that_is_refused_though_nobody_has_it(story):
+    story.signup("other", client="eve", account="eve", outcome=records.CONFLICT)
+    story.stored(2)
+    assert story.broken() == {"an address has one owner"}
+
+
+def test_an_address_that_somebody_got_of_whom_nobody_knows(story):
+    story.fault(3, start=-0.001)
+    story.signup("other", client="eve", account="eve", outcome=records.UNKNOWN, took=2.0)
+    story.signup("mine", client="eve", account="eve", outcome=records.CONFLICT)
+    story.login("", "mine", records.UNAUTHORIZED, client="eve", account="eve")
+    story.login("e1", "other", client="eve", account="eve")
+    story.stored(2)
+    assert not story.broken()
+
+
 def test_a_password_change_that_was_refused_and_done(story):
     story.fault(3, start=-0.001)
     story.change("p1", "p2", 3, "w3", records.UNAVAILABLE)

@@ -17,19 +17,19 @@ from faults.population import Mix
 from faults.schedule import Act, Strike
 
 AT_ONCE = 4
-LONGEST = 60.0  # seconds until it has to be found
+LONGEST = 90.0  # seconds until it has to be found
 CROWD = Mix(quiet=0, crowded=1, crowd=4, restless=0, newcomers=0, pause=0.03)
 RESTLESS = Mix(quiet=0, crowded=0, restless=2, newcomers=0, pause=0.05)
 
 
-class Script:
-    """A schedule that is written down."""
+class Again:
+    """A schedule of one act, again and again."""
 
-    def __init__(self, *acts):
-        self._acts = list(acts)
+    def __init__(self, act):
+        self._act = act
 
     def next(self):
-        return self._acts.pop(0) if self._acts else Act((), 1.0)
+        return self._act
 
 
 @dataclasses.dataclass
@@ -39,7 +39,7 @@ class Case:
     promise: str | None
     bug: type | None = None
     mix: Mix = CROWD
-    fault: tuple = ()  # (name, seconds)
+    faults: tuple = ()  # (name, seconds)
     facts: dict = dataclasses.field(default_factory=dict)  # what the server promises, if not what it is configured for
     deployment: dict = dataclasses.field(default_factory=dict)
 
@@ -54,7 +54,7 @@ CASES = {
     "no bug": Case(None, mix=Mix(quiet=1, crowded=1, crowd=4, restless=2, newcomers=1)),
     "no WATCH": Case("no sequence is given twice", bugs.NoWatch),
     "writes are forgotten": Case("no sequence is given twice", bugs.Forgetful),
-    "nothing is on the disk": Case(LOST, fault=("redis-kill", 0.2), deployment={"redis_options": ["appendonly no"]}),
+    "nothing is on the disk": Case(LOST, faults=[("redis-kill", 0.2)], deployment={"redis_options": ["appendonly no"]}),
     "reads of the past": Case("no read is stale", bugs.OldReads),
     "reads of two writes": Case("wallet, sequence and hmac are of one write", bugs.MixedReads),
     "said to be raced": Case("what was refused was not done", bugs.SaysRaced),
@@ -63,18 +63,19 @@ CASES = {
     "tokens survive": Case("old tokens and passwords are dead", bugs.TokensStay, RESTLESS),
     "tokens vanish": Case("valid tokens and passwords are honoured", bugs.TokensVanish, RESTLESS),
     "half a password change": Case("a password change is whole", bugs.HalfAChange, RESTLESS),
+    "signups are denied": Case("an address has one owner", bugs.DeniesSignups),
     "sockets survive": Case("old sockets are dead", bugs.NoGoodbye, RESTLESS),
     "no news": Case("connected devices learn the newest sequence", bugs.NoNews),
     "late news": Case("connected devices learn the newest sequence", bugs.LateNews),
     "wrong news": Case("a socket is told only what is true", bugs.WrongNews),
-    "late answers": Case("every answer comes in time", fault=("redis-freeze", 4.5), deployment={"timeout": 4.0},
-                         facts={"timeout": 0.3, "connect_timeout": 0.2}),
+    "late answers": Case("every answer comes in time", faults=[("redis-freeze", 4.5)], deployment={"timeout": 4.0},
+                         facts={"timeout": 0.3, "connect_timeout": 0.2, "slack": 1.0}),
     "errors in HTML": Case("every answer has its form",
                            deployment={"server": "location = /wallet { return 503 '<html>'; }"}),
     "no answers": Case("every request is answered",
                        deployment={"location": "if ($request_id ~ ^00) { return 444; } wallet_sync;"}),
     "gives up early": Case("the outcome is unknown only when time is up", bugs.LosesReplies, facts={"timeout": 5.0}),
-    "comes back late": Case("the server recovers within a second", bugs.SlowStart, fault=("redis-kill", 0.5)),
+    "comes back late": Case("the server recovers within a second", bugs.SlowStart, faults=[("redis-kill", 0.5)]),
 }
 
 
@@ -83,9 +84,9 @@ async def play(case, directory):
     deployment.facts.update(case.facts)
     if case.bug:
         deployment.relays[0].hooks.append(case.bug())
-    script = Script(Act((), 1.0), *([Act((Strike(case.fault[0], 0.0, case.fault[1], 1),), 3.0)] if case.fault else []))
-    seconds = LONGEST if case.promise not in (None, LOST) else 6.0
-    a_round = Round(deployment, script, 1, seconds, str(directory), case.mix, until=case.enough if case.promise else None)
+    schedule = Again(Act(tuple(Strike(name, 1.0, seconds, 1) for name, seconds in case.faults), 3.0))
+    seconds = LONGEST if case.promise not in (None, LOST) else 10.0
+    a_round = Round(deployment, schedule, 1, seconds, str(directory), case.mix, until=case.enough if case.promise else None)
     a_round.last_writes = 2
     return await a_round.run(), a_round.trouble
 
@@ -113,7 +114,7 @@ def test_the_checker_finds_it(histories, name):
     found = check(history)
     if CASES[name].promise is None:
         assert not found, "\n".join(map(str, found[:5]))
-        assert coverage(history)["acknowledged writes"] > 100
+        assert coverage(history)["acknowledged writes"] > 20
     else:
         assert CASES[name].promise in {violation.promise for violation in found}, (coverage(history), [*map(str, found[:5])])
 

@@ -30,7 +30,7 @@ def test_a_seed_reproduces_what_each_fault_does(tmp_path):
             first, second = (KINDS[strike.fault](deployment, random.Random(strike.seed)) for _ in range(2))
             assert (first.detail, first.offset, first.settle) == (second.detail, second.offset, second.settle)
     finally:
-        deployment.node.unmount()
+        deployment.kill()
 
 
 def test_every_fault_comes_before_any_comes_for_the_third_time():

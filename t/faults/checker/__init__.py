@@ -24,6 +24,7 @@ PROMISES = {
     "old tokens and passwords are dead": credentials.dead,
     "valid tokens and passwords are honoured": credentials.honoured,
     "a password change is whole": credentials.whole,
+    "an address has one owner": credentials.signed_up,
     "old sockets are dead": sockets.dead,
     "connected devices learn the newest sequence": sockets.informed,
     "a socket is told only what is true": sockets.true,

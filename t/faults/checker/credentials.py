@@ -22,15 +22,17 @@ class Chain:
         self.changes_from = {}
         for change in account.changes:
             self.changes_from.setdefault(change.password, []).append(change)
-        self.certain = {}  # the new password → (since when it is certain that it was set, what shows it)
+        self.certain = {}  # password → (since when it is certain that it was in force, what shows it)
         for operation in account.operations:
             for password in _passwords_shown(account, operation):
                 self._set(password, operation.end, operation)
 
     def _set(self, password, at, proof):
         """The password was in force at some time before `at`, so all before it on the chain were too."""
-        while password in self.change_to and at < self.certain.get(password, (FOREVER,))[0]:
+        while at < self.certain.get(password, (FOREVER,))[0]:
             self.certain[password] = (at, proof)
+            if password not in self.change_to:  # that of the signup
+                return
             password = self.change_to[password].password
 
     def death(self, password):
@@ -64,6 +66,8 @@ def _passwords_shown(account, operation):
     """Passwords that were in force at some time before the operation ended."""
     if operation.kind == records.PASSWORD and operation.acknowledged:
         yield operation.new_password
+    if operation.kind == records.SIGNUP and operation.acknowledged:
+        yield operation.password
     if operation.kind in (records.LOGIN, records.PASSWORD) and operation.outcome in (records.OK, records.CONFLICT):
         yield operation.password
     if operation.seen_password:
@@ -99,15 +103,16 @@ def honoured(view):
     """401 is answered only to credentials that may have ended, 404 only for an account that may not be there."""
     for account in view.accounts.values():
         chain = Chain(account)
-        signed_up = min((o.end for o in account.signups if o.acknowledged), default=FOREVER)
+        there = min((at for at, _ in chain.certain.values()), default=FOREVER)
         for operation in account.operations:
-            if operation.kind == records.SEED and operation.outcome == records.ABSENT and signed_up < operation.begin:
+            if operation.kind == records.SEED and operation.outcome == records.ABSENT and there < operation.begin:
                 yield "an account that signed up is not there", [operation]
-            if operation.outcome != records.UNAUTHORIZED or signed_up > operation.begin:
+            if operation.outcome != records.UNAUTHORIZED:
                 continue
             if operation.kind in (records.LOGIN, records.PASSWORD):
-                if not chain.may_have_ended(operation.password, operation.end, but=operation):
-                    yield "a password was refused that nobody has changed", [operation]
+                since, proof = chain.certain.get(operation.password, (FOREVER, None))
+                if since < operation.begin and not chain.may_have_ended(operation.password, operation.end, but=operation):
+                    yield "a password was refused that nobody has changed", [proof, operation]
             elif operation.token in account.issued:
                 login = account.issued[operation.token]
                 if not _may_be_void(view, chain, login, operation):
@@ -136,8 +141,8 @@ def whole(view):
     for account in view.accounts.values():
         chain = Chain(account)
         for password, (_, proof) in chain.certain.items():
-            change = chain.change_to[password]
-            if not change.possible:
+            change = chain.change_to.get(password)
+            if change and not change.possible:
                 yield f"answered with {change.outcome}, and done all the same", [change, proof]
         for changes in chain.changes_from.values():
             done = [change for change in changes if change.new_password in chain.certain]
@@ -148,6 +153,24 @@ def whole(view):
             if operation.seen_password and operation.seen_password not in set_by_somebody:
                 yield "a salt seed that nobody set", [operation]
         yield from _seen_across(account, chain)
+
+
+def signed_up(view):
+    """An address is given to one who signs up, and to nobody who was refused; 409 only if somebody may have it."""
+    for account in view.accounts.values():
+        chain = Chain(account)
+        attempts = {}
+        for signup in account.signups:
+            attempts.setdefault(signup.password, []).append(signup)
+            if signup.outcome == records.CONFLICT and not any(
+                    other.possible and other is not signup and other.begin < signup.end for other in account.signups):
+                yield "an address was refused that nobody has taken", [signup]
+        owners = [password for password in attempts if password in chain.certain]
+        if len(owners) > 1 or sum(signup.acknowledged for signup in account.signups) > 1:
+            yield "an address was given twice", [chain.certain[password][1] for password in owners]
+        for password in owners:
+            if not any(signup.possible for signup in attempts[password]):
+                yield "refused, and signed up all the same", [*attempts[password], chain.certain[password][1]]
 
 
 def _seen_across(account, chain):
