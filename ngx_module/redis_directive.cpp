@@ -16,7 +16,8 @@ constexpr ngx_int_t kMostConnections = 64;
 
 bool is_count(ngx_int_t value) { return value >= 1 && value <= kMostConnections; }
 
-constexpr const char* kOfSentinels = "it with an address sentinel://NAME@host:port,host:port, or leave it out";
+constexpr const char* kOfSentinels =
+    "it with an address sentinel://NAME@host:port,host:port, or leave it out";
 
 // The parameters of TLS, gathered until all are known.
 struct TlsParameters {
@@ -107,8 +108,7 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       }
       wanted = server.sentinels ? nullptr : kOfSentinels;
     } else if (named(word, "sentinel_password_file", value)) {
-      if (server.sentinels &&
-          !read_secret_file(cf, "wallet_sync_redis", value, server.sentinels->password)) {
+      if (server.sentinels && !read_secret_file(cf, "wallet_sync_redis", value, server.sentinels->password)) {
         return static_cast<char*>(NGX_CONF_ERROR);
       }
       wanted = server.sentinels ? nullptr : kOfSentinels;

@@ -104,9 +104,9 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   Server server_;
   Monitor& monitor_;
   unsigned generation_ = 0;
-  unsigned moved_with_ = 0;  // the generation that the address began with
-  bool masterless_ = false;  // no sentinel can tell an address
-  bool down_ = false;  // and said so in the log
+  unsigned moved_with_ = 0;      // the generation that the address began with
+  bool masterless_ = false;      // no sentinel can tell an address
+  bool down_ = false;            // and said so in the log
   const bool named_by_address_;  // its certificate is
   std::string last_reason_;
   std::int64_t backoff_ms_ = 0;
