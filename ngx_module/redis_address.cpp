@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "directives.hpp"
+
 namespace wallet_sync {
 namespace {
 
@@ -20,8 +22,12 @@ bool resolve(ngx_conf_t* cf, std::string_view text, in_port_t default_port, ngx_
   return text.find("://") == text.npos && ngx_parse_url(cf->pool, &url) == NGX_OK && url.naddrs > 0;
 }
 
-void refuse(ngx_conf_t* cf, const ngx_url_t& url, const char* hint) {
-  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: \"%V\" is no address of %s", &url.url, hint);
+void refuse(ngx_conf_t* cf, const ngx_url_t& url, std::string_view kind, std::string_view hint) {
+  const std::string address = without_secret(to_view(url.url));
+  const std::string why = url.err != nullptr ? std::string(": ") + url.err : "";
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: \"%*s\" is no address of %*s%*s; write %*s",
+                     address.size(), address.data(), kind.size(), kind.data(), why.size(), why.data(),
+                     hint.size(), hint.data());
 }
 
 // The first address of the name.
@@ -39,11 +45,8 @@ std::pair<std::string, int> address_of(const ngx_url_t& url) {
 bool parse_one(ngx_conf_t* cf, std::string_view text, Server& server) {
   ngx_url_t url{};
   if (!resolve(cf, text, kRedisPort, url)) {
-    const std::string hint = std::string("Redis") + (url.err != nullptr ? ": " : "") +
-                             (url.err != nullptr ? url.err : "") +
-                             "; write host:port, an IP address, unix:/path/to/socket, or "
-                             "sentinel://NAME@host:port,host:port";
-    refuse(cf, url, hint.c_str());
+    refuse(cf, url, "Redis",
+           "host:port, an IP address, unix:/path/to/socket, or sentinel://NAME@host:port,host:port");
     return false;
   }
   if (url.addrs[0].sockaddr->sa_family == AF_UNIX) {
@@ -57,9 +60,7 @@ bool parse_one(ngx_conf_t* cf, std::string_view text, Server& server) {
 bool add_sentinel(ngx_conf_t* cf, std::string_view text, Sentinels& sentinels) {
   ngx_url_t url{};
   if (!resolve(cf, text, kSentinelPort, url) || url.addrs[0].sockaddr->sa_family == AF_UNIX) {
-    const std::string hint = std::string("a sentinel") + (url.err != nullptr ? ": " : "") +
-                             (url.err != nullptr ? url.err : "") + "; write host:port or an IP address";
-    refuse(cf, url, hint.c_str());
+    refuse(cf, url, "a sentinel", "host:port or an IP address");
     return false;
   }
   Sentinels::Address address;
@@ -85,7 +86,8 @@ bool parse_sentinels(ngx_conf_t* cf, std::string_view text, Server& server) {
   Sentinels sentinels;
   sentinels.master = named.substr(0, at);
   if (at == named.npos || sentinels.master.empty() || at + 1 == named.size()) {
-    const ngx_str_t shown = to_ngx(text);
+    const std::string address = without_secret(text);
+    const ngx_str_t shown = to_ngx(address);
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "wallet_sync_redis: \"%V\" lacks the master's name or the sentinels; write "
                        "sentinel://NAME@host:port,host:port with the NAME of their \"sentinel monitor\"",

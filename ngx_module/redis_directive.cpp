@@ -1,5 +1,6 @@
 // wallet_sync_redis: where Redis is and how it is spoken to. A wrong parameter ends the start with a line
 // that says what to write instead.
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,23 @@ bool is_count(ngx_int_t value) { return value >= 1 && value <= kMostConnections;
 
 constexpr const char* kOfSentinels =
     "it with an address sentinel://NAME@host:port,host:port, or leave it out";
+
+// replicas=number[,time]. What to write instead; null: the value is fine.
+const char* read_replicas(std::string_view value, bool fsync, Server& server) {
+  if (server.replicas > 0) {
+    return "replicas= or replicas_fsync=, once";
+  }
+  const std::size_t comma = value.find(',');
+  const ngx_int_t count = number(value.substr(0, comma));
+  const ngx_int_t time = comma != value.npos ? milliseconds(value.substr(comma + 1)) : 0;
+  if (!is_count(count) || time == NGX_ERROR) {
+    return "replicas=number or replicas=number,time with a number from 1 to 64, such as replicas=1,500ms";
+  }
+  server.replicas = static_cast<std::size_t>(count);
+  server.replicas_fsync = fsync;
+  server.replicas_timeout_ms = time;
+  return nullptr;
+}
 
 // The parameters of TLS, gathered until all are known.
 struct TlsParameters {
@@ -133,6 +151,8 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
     } else if (named(word, "timeout", value)) {
       server.command_timeout_ms = milliseconds(value);
       wanted = milliseconds(value) == NGX_ERROR ? "timeout=time, such as timeout=2s" : nullptr;
+    } else if (named(word, "replicas", value) || named(word, "replicas_fsync", value)) {
+      wanted = read_replicas(value, word.starts_with("replicas_fsync"), server);
     } else if (named(word, "prefix", value)) {
       server.key_prefix = value;
       wanted =
@@ -140,6 +160,7 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
     } else {
       wanted =
           "user=, password=, password_file=, database=, links=, lanes=, connect_timeout=, timeout=, prefix=, "
+          "replicas=, replicas_fsync=, "
           "tls=, tls_ca_file=, tls_certificate=, tls_certificate_key=, tls_name=, sentinel_user= or "
           "sentinel_password_file=";
     }
@@ -153,6 +174,16 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   }
   if (const char* wrong = finish_tls(tls, server, to_view(words[1]))) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: \"%V\" %s", &words[1], wrong);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  if (server.replicas_timeout_ms == 0) {
+    server.replicas_timeout_ms = std::max<std::int64_t>(server.command_timeout_ms / 2, 1);
+  }
+  if (server.replicas > 0 && server.replicas_timeout_ms >= server.command_timeout_ms) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_redis: the time for replicas has to be less than timeout; write a longer "
+                       "timeout=time, or replicas=number,time with less than %Lms",
+                       server.command_timeout_ms);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   redis = std::move(server);

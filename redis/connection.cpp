@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace wallet_sync {
@@ -12,6 +13,7 @@ constexpr std::size_t kReadBudget = 256 * 1024;
 // An output buffer larger than this is not kept.
 constexpr std::size_t kKeptOutput = 256 * 1024;
 
+constexpr std::string_view kReplica = "it is a replica, not a master";
 constexpr int kOldestRedis = 7;  // its EXPIRE knows NX
 
 // Of the names and values that HELLO replies with; empty: it does not say.
@@ -61,6 +63,18 @@ std::string wrong_kind(const Reply& hello, bool sentinel_wanted) {
   return !sentinel_wanted && major && *major < kOldestRedis ? too_old(version) : "";
 }
 
+// WAIT or WAITAOF for nothing: a server that cannot is found out before it stores anything.
+std::string no_wait(const Reply& wait) {
+  if (!wait.is_error()) {
+    return {};
+  }
+  if (wait.text.starts_with("ERR unknown command")) {
+    return "it has no WAITAOF, as Redis before 7.2; write replicas=number instead of replicas_fsync=number";
+  }
+  return wait.text.find("replica instances") != std::string::npos ? std::string(kReplica)
+                                                                  : loggable(wait.text);
+}
+
 // An ACL may forbid ROLE as well.
 std::string wrong_role(const Reply& role, bool sentinel_wanted) {
   if (sentinel_wanted || role.type != Reply::Type::array || role.elements.empty()) {
@@ -69,7 +83,7 @@ std::string wrong_role(const Reply& role, bool sentinel_wanted) {
   if (role.elements.front().text == "sentinel") {
     return wrong_mode("sentinel", sentinel_wanted);
   }
-  return is_replica(role) ? "it is a replica, not a master" : "";
+  return std::string(is_replica(role) ? kReplica : "");
 }
 
 }  // namespace
@@ -87,6 +101,10 @@ class Connection::Greeting final : public Receiver {
     if (server.database != 0) {
       commands_.emplace_back("SELECT", server.database);
     }
+    if (server.replicas > 0) {
+      wait_ = commands_.size();
+      commands_.push_back(server.replicas_fsync ? Command("WAITAOF", 0, 0, 0) : Command("WAIT", 0, 0));
+    }
     commands_.emplace_back("PING");
     commands_.emplace_back("ROLE");
   }
@@ -97,6 +115,9 @@ class Connection::Greeting final : public Receiver {
     const bool sentinel_wanted = connection_.server_.is_sentinel;
     if (index == hello_) {
       return wrong_kind(reply, sentinel_wanted);
+    }
+    if (wait_ && index == *wait_) {
+      return no_wait(reply);
     }
     if (index + 1 == commands_.size()) {
       return wrong_role(reply, sentinel_wanted);
@@ -111,6 +132,7 @@ class Connection::Greeting final : public Receiver {
   Connection& connection_;
   Commands commands_;
   std::size_t hello_ = 0;
+  std::optional<std::size_t> wait_;
 };
 
 void Receiver::stop_receiving() {

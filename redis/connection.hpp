@@ -7,9 +7,9 @@
 // that loads its data set accepts nearly everything else), and that it is a master. Replies come in the order
 // of the commands.
 //
-// Only the peer's silence ends a connection: for command_timeout nothing at all came, nor was anything more taken,
-// although something is due. How long anyone wants to wait for a reply is another matter, and his own: he goes,
-// and the reply is dropped when it comes.
+// Only the peer's silence ends a connection: for command_timeout nothing at all came, nor was anything more
+// taken, although something is due. How long anyone wants to wait for a reply is another matter, and his own:
+// he goes, and the reply is dropped when it comes.
 #pragma once
 
 #include <cstddef>

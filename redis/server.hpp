@@ -54,6 +54,11 @@ struct Server {
   std::int64_t connect_timeout_ms = 1000;
   // What a request waits for, at the longest; and how long a peer that owes an answer may be silent.
   std::int64_t command_timeout_ms = 2000;
+  // A change is acknowledged when so many replicas have it, or have synced it to their disks; 0: none need
+  // to.
+  std::size_t replicas = 0;
+  bool replicas_fsync = false;
+  std::int64_t replicas_timeout_ms = 0;  // less than command_timeout_ms
   std::string key_prefix = "wsync";
 
   // For log lines: never with the password.
