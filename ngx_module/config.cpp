@@ -53,12 +53,12 @@ bool use_mail(ngx_conf_t* cf, MainConf& main, LocationConf& conf) {
 
 bool use_tls(ngx_conf_t* cf, MainConf& main, const Tls& tls) {
   const auto known = std::find_if(main.tls.begin(), main.tls.end(),
-                                  [&](const auto& context) { return context->settings == tls; });
+                                  [&](const auto& context) { return context->files.same_files(tls); });
   if (known != main.tls.end()) {
     return true;
   }
   main.tls.push_back(std::make_unique<TlsContext>());
-  main.tls.back()->settings = tls;
+  main.tls.back()->files = tls;
   return make_tls_context(cf, *main.tls.back());
 }
 

@@ -20,7 +20,7 @@ inline constexpr std::size_t kDefaultMaxBody = 100'000;  // PROTOCOL, common che
 // http {}: what exists once in a worker. Lives in the cycle's pool.
 struct MainConf {
   std::vector<Server> servers;                   // each different wallet_sync_redis that is used
-  std::vector<std::unique_ptr<TlsContext>> tls;  // each different way of TLS among them
+  std::vector<std::unique_ptr<TlsContext>> tls;  // each different set of files among them
   ngx_shm_zone_t* metrics_zone = nullptr;        // null: nothing counts or shows
 
   ngx_thread_pool_t* kdf_pool = nullptr;

@@ -56,7 +56,7 @@ std::unique_ptr<Stream> NgxEventLoop::connect(const Server& server, Stream::User
   const TlsContext* tls = nullptr;
   if (server.tls) {
     tls = std::find_if(tls_.begin(), tls_.end(), [&](const auto& context) {
-            return context->settings == *server.tls;
+            return context->files.same_files(*server.tls);
           })->get();
   }
   return std::make_unique<PeerStream>(*this, server, user, tls);

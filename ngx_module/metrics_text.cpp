@@ -21,6 +21,7 @@ constexpr std::array kStoreFailures = {
     StoreFailure{Counter::store_overloaded, "overloaded", "store_overloaded"},
     StoreFailure{Counter::store_refused, "refused", "store_refused"},
     StoreFailure{Counter::store_unknown, "unknown", "store_unknown"},
+    StoreFailure{Counter::store_unreplicated, "unreplicated", "store_unreplicated"},
     StoreFailure{Counter::store_contended, "contended", "store_contended"},
     StoreFailure{Counter::store_internal, "internal", ""}};
 

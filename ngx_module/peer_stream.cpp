@@ -52,7 +52,7 @@ void PeerStream::keep_message(ngx_log_t* log, ngx_uint_t, u_char* line, std::siz
 }
 
 PeerStream::PeerStream(EventLoop& loop, const Server& server, Stream::User& user, const TlsContext* tls)
-    : Posted(loop), user_(user), tls_(tls) {
+    : Posted(loop), user_(user), tls_(tls), tls_name_(server.tls ? server.tls->name : "") {
   log_.log_level = NGX_LOG_INFO;
   log_.writer = keep_message;
   log_.wdata = this;
@@ -170,9 +170,9 @@ void PeerStream::start_handshake() {
     fail("no memory for TLS");
     return;
   }
-  const std::string& name = tls_->settings.name;
   // An address is no server name: RFC 6066 section 3.
-  if (!is_ip_address(name) && SSL_set_tlsext_host_name(connection_->ssl->connection, name.c_str()) != 1) {
+  if (!is_ip_address(tls_name_) &&
+      SSL_set_tlsext_host_name(connection_->ssl->connection, tls_name_.c_str()) != 1) {
     fail("cannot ask for the TLS name");
     return;
   }
@@ -193,7 +193,7 @@ void PeerStream::end_handshake() {
     fail(logged_.empty() ? "the TLS handshake failed" : logged_);
     return;
   }
-  if (std::string wrong = refuse_certificate(connection_, tls_->settings); !wrong.empty()) {
+  if (std::string wrong = refuse_certificate(connection_, tls_name_); !wrong.empty()) {
     fail(std::move(wrong));
     return;
   }

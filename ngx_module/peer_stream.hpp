@@ -45,6 +45,7 @@ class PeerStream final : public Stream, private Posted {
   std::string logged_;  // what nginx last wrote there
   Stream::User& user_;
   const TlsContext* tls_;
+  const std::string tls_name_;
   State state_ = State::connecting;
   ngx_connection_t* connection_ = nullptr;
   bool broken_ = false;  // it could not be written: told when it is read

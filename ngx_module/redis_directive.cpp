@@ -1,51 +1,41 @@
 // wallet_sync_redis: where Redis is and how it is spoken to. A wrong parameter ends the start with a line
 // that says what to write instead.
-#include <array>
+#include <algorithm>
 #include <string>
 #include <string_view>
 
 #include "config.hpp"
 #include "directives.hpp"
 #include "ngx_http_wallet_sync_module.h"
+#include "redis_address.hpp"
 
 namespace wallet_sync {
 namespace {
-
-// Where Redis is. Names are resolved now: a worker would be blocked by it.
-bool parse_address(ngx_conf_t* cf, std::string_view text, Server& server) {
-  ngx_url_t url{};
-  url.url = to_ngx(text);
-  url.default_port = 6379;
-  if (text.starts_with("redis://") || ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
-    const std::string address = without_secret(text);
-    const ngx_str_t shown = to_ngx(address);
-    ngx_conf_log_error(
-        NGX_LOG_EMERG, cf, 0,
-        "wallet_sync_redis: \"%V\" is no address of Redis%s%s; write host:port, an IP address, "
-        "or unix:/path/to/socket",
-        &shown, url.err != nullptr ? ": " : "", url.err != nullptr ? url.err : "");
-    return false;
-  }
-  const sockaddr* address = url.addrs[0].sockaddr;
-  if (address->sa_family == AF_UNIX) {
-    server.unix_path = reinterpret_cast<const sockaddr_un*>(address)->sun_path;
-    return true;
-  }
-  std::array<u_char, NGX_SOCKADDR_STRLEN> host{};
-  const std::size_t length =
-      ngx_sock_ntop(const_cast<sockaddr*>(address), url.addrs[0].socklen, host.data(), host.size(), 0);
-  server.host.assign(reinterpret_cast<const char*>(host.data()), length);
-  if (server.host.starts_with('[')) {  // nginx writes IPv6 addresses in brackets
-    server.host = server.host.substr(1, server.host.size() - 2);
-  }
-  server.port = ngx_inet_get_port(const_cast<sockaddr*>(address));
-  return true;
-}
 
 // More connections of one kind than this are a mistake: a few carry everything.
 constexpr ngx_int_t kMostConnections = 64;
 
 bool is_count(ngx_int_t value) { return value >= 1 && value <= kMostConnections; }
+
+constexpr const char* kOfSentinels =
+    "it with an address sentinel://NAME@host:port,host:port, or leave it out";
+
+// replicas=number[,time]. What to write instead; null: the value is fine.
+const char* read_replicas(std::string_view value, bool fsync, Server& server) {
+  if (server.replicas > 0) {
+    return "replicas= or replicas_fsync=, once";
+  }
+  const std::size_t comma = value.find(',');
+  const ngx_int_t count = number(value.substr(0, comma));
+  const ngx_int_t time = comma != value.npos ? milliseconds(value.substr(comma + 1)) : 0;
+  if (!is_count(count) || time == NGX_ERROR) {
+    return "replicas=number or replicas=number,time with a number from 1 to 64, such as replicas=1,500ms";
+  }
+  server.replicas = static_cast<std::size_t>(count);
+  server.replicas_fsync = fsync;
+  server.replicas_timeout_ms = time;
+  return nullptr;
+}
 
 // The parameters of TLS, gathered until all are known.
 struct TlsParameters {
@@ -84,13 +74,15 @@ const char* finish_tls(TlsParameters& parameters, Server& server, std::string_vi
   if (tls.certificate.empty() != tls.certificate_key.empty()) {
     return "needs both or none of tls_certificate=path and tls_certificate_key=path";
   }
-  if (tls.name.empty() && server.unix_path.empty()) {
-    tls.name = address.substr(0, address.rfind(':'));
-    if (tls.name.starts_with('[')) {
-      tls.name = tls.name.substr(1, tls.name.find(']') - 1);
+  if (server.sentinels && !tls.name.empty()) {
+    for (Sentinels::Address& sentinel : server.sentinels->addresses) {
+      sentinel.tls_name = tls.name;
     }
   }
-  if (tls.name.empty()) {
+  if (tls.name.empty() && server.unix_path.empty() && !server.sentinels) {
+    tls.name = host_of(address);
+  }
+  if (tls.name.empty() && !server.sentinels) {
     return "needs tls_name=name, the name that Redis' certificate carries";
   }
   server.tls = std::move(tls);
@@ -110,7 +102,7 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   const auto* words = static_cast<ngx_str_t*>(cf->args->elts);
   Server server;
   TlsParameters tls;
-  if (!parse_address(cf, to_view(words[1]), server)) {
+  if (!parse_redis_address(cf, to_view(words[1]), server)) {
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
@@ -128,6 +120,16 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       if (!read_secret_file(cf, "wallet_sync_redis", value, server.password)) {
         return static_cast<char*>(NGX_CONF_ERROR);
       }
+    } else if (named(word, "sentinel_user", value)) {
+      if (server.sentinels) {
+        server.sentinels->user = value;
+      }
+      wanted = server.sentinels ? nullptr : kOfSentinels;
+    } else if (named(word, "sentinel_password_file", value)) {
+      if (server.sentinels && !read_secret_file(cf, "wallet_sync_redis", value, server.sentinels->password)) {
+        return static_cast<char*>(NGX_CONF_ERROR);
+      }
+      wanted = server.sentinels ? nullptr : kOfSentinels;
     } else if (named(word, "database", value)) {
       server.database = static_cast<int>(number(value));
       wanted = number(value) == NGX_ERROR ? "database=number" : nullptr;
@@ -149,6 +151,8 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
     } else if (named(word, "timeout", value)) {
       server.command_timeout_ms = milliseconds(value);
       wanted = milliseconds(value) == NGX_ERROR ? "timeout=time, such as timeout=2s" : nullptr;
+    } else if (named(word, "replicas", value) || named(word, "replicas_fsync", value)) {
+      wanted = read_replicas(value, word.starts_with("replicas_fsync"), server);
     } else if (named(word, "prefix", value)) {
       server.key_prefix = value;
       wanted =
@@ -156,7 +160,9 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
     } else {
       wanted =
           "user=, password=, password_file=, database=, links=, lanes=, connect_timeout=, timeout=, prefix=, "
-          "tls=, tls_ca_file=, tls_certificate=, tls_certificate_key= or tls_name=";
+          "replicas=, replicas_fsync=, "
+          "tls=, tls_ca_file=, tls_certificate=, tls_certificate_key=, tls_name=, sentinel_user= or "
+          "sentinel_password_file=";
     }
     if (wanted != nullptr) {
       const std::string parameter = value.empty() ? without_secret(word) : std::string(word);
@@ -168,6 +174,16 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   }
   if (const char* wrong = finish_tls(tls, server, to_view(words[1]))) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: \"%V\" %s", &words[1], wrong);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  if (server.replicas_timeout_ms == 0) {
+    server.replicas_timeout_ms = std::max<std::int64_t>(server.command_timeout_ms / 2, 1);
+  }
+  if (server.replicas > 0 && server.replicas_timeout_ms >= server.command_timeout_ms) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_redis: the time for replicas has to be less than timeout; write a longer "
+                       "timeout=time, or replicas=number,time with less than %Lms",
+                       server.command_timeout_ms);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   redis = std::move(server);

@@ -30,7 +30,7 @@ ngx_str_t in_pool(ngx_pool_t* pool, const std::string& text) {
 }  // namespace
 
 bool make_tls_context(ngx_conf_t* cf, TlsContext& context) {
-  const Tls& tls = context.settings;
+  const Tls& tls = context.files;
   ngx_ssl_t& ssl = context.ssl;
   ssl.log = cf->log;
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cf->pool, 0);
@@ -60,21 +60,20 @@ bool make_tls_context(ngx_conf_t* cf, TlsContext& context) {
   return true;
 }
 
-std::string refuse_certificate(ngx_connection_t* connection, const Tls& settings) {
+std::string refuse_certificate(ngx_connection_t* connection, const std::string& name) {
   const long result = SSL_get_verify_result(connection->ssl->connection);
   if (result != X509_V_OK) {
     return std::string("its certificate is not trusted: ") + X509_verify_cert_error_string(result);
   }
   // Not nginx' own check, which knows no addresses.
   X509* certificate = SSL_get_peer_certificate(connection->ssl->connection);
-  const std::string& name = settings.name;
   const bool matches =
       certificate != nullptr &&
       (is_ip_address(name) ? X509_check_ip_asc(certificate, name.c_str(), 0)
                            : X509_check_host(certificate, name.data(), name.size(), 0, nullptr)) == 1;
   X509_free(certificate);
   if (!matches) {
-    return "its certificate is not for \"" + settings.name + "\"";
+    return "its certificate is not for \"" + name + "\"";
   }
   return {};
 }

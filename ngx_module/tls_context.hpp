@@ -1,5 +1,6 @@
 // What nginx needs to speak TLS to Redis, made when the configuration is read: the certificates are read
-// once, as root. Lives in the cycle's pool.
+// once, as root. The server's name is not part of it: sentinels and masters have one each. Lives in the
+// cycle's pool.
 #pragma once
 
 #include "ngx.hpp"
@@ -8,7 +9,7 @@
 namespace wallet_sync {
 
 struct TlsContext {
-  Tls settings;
+  Tls files;  // without the name
 #if (NGX_SSL)
   ngx_ssl_t ssl{};
 #endif
@@ -19,8 +20,9 @@ bool make_tls_context(ngx_conf_t* cf, TlsContext& context);
 
 #if (NGX_SSL)
 bool is_ip_address(const std::string& name);
-// REQUIRES: the handshake is over. Empty if the certificate is the server's, otherwise what is wrong with it.
-std::string refuse_certificate(ngx_connection_t* connection, const Tls& settings);
+// REQUIRES: the handshake is over. Empty if the certificate is that of the name, otherwise what is wrong with
+// it.
+std::string refuse_certificate(ngx_connection_t* connection, const std::string& name);
 #endif
 
 }  // namespace wallet_sync

@@ -2,7 +2,8 @@
 // at, and a function from what was seen to a decision. Lanes carry it out, many changes in one transaction.
 //
 //   EXEC says      it means                                     then
-//   array          all of it ran                                the decided outcome
+//   array          all of it ran                                the decided outcome; with replicas= once
+//                                                               enough of them have it, else unreplicated
 //   nil            a watched key changed since WATCH            look again, decide again
 //   error          nothing ran (EXECABORT, READONLY, OOM, …)    refused
 //   (no answer)    it ran, or not                               look again until the deadline; decide() knows

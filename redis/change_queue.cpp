@@ -70,6 +70,7 @@ StoreError ChangeQueue::failed(StoreError error) {
     case StoreError::overloaded: monitor.count(Counter::store_overloaded); break;
     case StoreError::refused: monitor.count(Counter::store_refused); break;
     case StoreError::unknown: monitor.count(Counter::store_unknown); break;
+    case StoreError::unreplicated: monitor.count(Counter::store_unreplicated); break;
     case StoreError::contended: monitor.count(Counter::store_contended); break;
     case StoreError::internal: monitor.count(Counter::store_internal); break;
   }

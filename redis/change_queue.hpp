@@ -60,6 +60,7 @@ struct BatchMember {
   WaitingAccount* account;
   std::size_t reads = 0;
   std::size_t writes = 0;
+  bool confirming = false;  // it has nothing to write, perhaps because it has written; replicas are awaited
   bool waits_for_exec = false;  // it decided on what another member of its account is going to leave
 };
 
@@ -114,6 +115,7 @@ class ChangeQueue final : private Posted {
   Throughput throughput_;
   double trip_ms_ = 0;  // what a batch takes, smoothed
   Contention contention_;
+  bool short_of_replicas_ = false;  // and said so in the log
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

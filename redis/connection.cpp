@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace wallet_sync {
@@ -12,26 +13,126 @@ constexpr std::size_t kReadBudget = 256 * 1024;
 // An output buffer larger than this is not kept.
 constexpr std::size_t kKeptOutput = 256 * 1024;
 
-// Empty if the replies to the greeting are fine, otherwise what is wrong with the server.
-std::string complaint(const Replies& replies) {
-  for (std::size_t i = 0; i + 1 < replies.size(); ++i) {
-    if (replies[i].is_error()) {
-      return loggable(replies[i].text);
+constexpr std::string_view kReplica = "it is a replica, not a master";
+constexpr int kOldestRedis = 7;  // its EXPIRE knows NX
+
+// Of the names and values that HELLO replies with; empty: it does not say.
+std::string_view told(const Reply& hello, std::string_view name) {
+  for (std::size_t i = 0; i + 1 < hello.elements.size(); i += 2) {
+    if (hello.elements[i].text == name) {
+      return hello.elements[i + 1].text;
     }
   }
-  return is_replica(replies.back()) ? "it is a replica, not a master" : "";
+  return {};
+}
+
+std::string too_old(std::string_view version) {
+  return "it is Redis " + loggable(version) + "; write the address of one from 7.0 on";
+}
+
+// Each of these: empty if the reply is fine, otherwise what is wrong with the server and what to write.
+std::string wrong_mode(std::string_view mode, bool sentinel_wanted) {
+  if (sentinel_wanted && mode != "sentinel") {
+    return "it is a Redis, not a sentinel; write the addresses of sentinels, or this one without "
+           "sentinel://NAME@";
+  }
+  if (!sentinel_wanted && mode == "sentinel") {
+    return "it is a sentinel; write sentinel://NAME@host:port with the NAME of its \"sentinel monitor\"";
+  }
+  if (mode == "cluster") {
+    return "it is a node of a Redis Cluster; write the address of a Redis without cluster-enabled";
+  }
+  return {};
+}
+
+// An ACL may forbid HELLO: then it is taken for what it should be.
+std::string wrong_kind(const Reply& hello, bool sentinel_wanted) {
+  if (hello.is_error()) {
+    if (hello.text.starts_with("NOPERM")) {
+      return {};
+    }
+    return hello.text.starts_with("ERR unknown command") ? too_old("before 6.0") : loggable(hello.text);
+  }
+  if (const std::string_view mode = told(hello, "mode"); !mode.empty()) {
+    if (std::string wrong = wrong_mode(mode, sentinel_wanted); !wrong.empty()) {
+      return wrong;
+    }
+  }
+  const std::string_view version = told(hello, "version");
+  const auto major = to_integer(version.substr(0, version.find('.')));
+  return !sentinel_wanted && major && *major < kOldestRedis ? too_old(version) : "";
+}
+
+// WAIT or WAITAOF for nothing: a server that cannot is found out before it stores anything.
+std::string no_wait(const Reply& wait) {
+  if (!wait.is_error()) {
+    return {};
+  }
+  if (wait.text.starts_with("ERR unknown command")) {
+    return "it has no WAITAOF, as Redis before 7.2; write replicas=number instead of replicas_fsync=number";
+  }
+  return wait.text.find("replica instances") != std::string::npos ? std::string(kReplica)
+                                                                  : loggable(wait.text);
+}
+
+// An ACL may forbid ROLE as well.
+std::string wrong_role(const Reply& role, bool sentinel_wanted) {
+  if (sentinel_wanted || role.type != Reply::Type::array || role.elements.empty()) {
+    return {};
+  }
+  if (role.elements.front().text == "sentinel") {
+    return wrong_mode("sentinel", sentinel_wanted);
+  }
+  return std::string(is_replica(role) ? kReplica : "");
 }
 
 }  // namespace
 
 class Connection::Greeting final : public Receiver {
  public:
-  explicit Greeting(Connection& connection) : connection_(connection) {}
+  explicit Greeting(Connection& connection) : connection_(connection) {
+    const Server& server = connection.server_;
+    if (!server.password.empty() || !server.user.empty()) {
+      commands_.push_back(server.user.empty() ? Command("AUTH", server.password)
+                                              : Command("AUTH", server.user, server.password));
+    }
+    hello_ = commands_.size();
+    commands_.emplace_back("HELLO");
+    if (server.database != 0) {
+      commands_.emplace_back("SELECT", server.database);
+    }
+    if (server.replicas > 0) {
+      wait_ = commands_.size();
+      commands_.push_back(server.replicas_fsync ? Command("WAITAOF", 0, 0, 0) : Command("WAIT", 0, 0));
+    }
+    commands_.emplace_back("PING");
+    commands_.emplace_back("ROLE");
+  }
+
+  const Commands& commands() const { return commands_; }
+  // As soon as it is there: the server may hang up before all are.
+  std::string complaint(std::size_t index, const Reply& reply) const {
+    const bool sentinel_wanted = connection_.server_.is_sentinel;
+    if (index == hello_) {
+      return wrong_kind(reply, sentinel_wanted);
+    }
+    if (wait_ && index == *wait_) {
+      return no_wait(reply);
+    }
+    if (index + 1 == commands_.size()) {
+      return wrong_role(reply, sentinel_wanted);
+    }
+    return reply.is_error() ? loggable(reply.text) : "";
+  }
 
  private:
-  void on_replies(Connection&, Replies&& replies) override { connection_.greeted(replies); }
+  void on_replies(Connection&, Replies&&) override { connection_.greeted(); }
   void on_no_replies() override {}
+
   Connection& connection_;
+  Commands commands_;
+  std::size_t hello_ = 0;
+  std::optional<std::size_t> wait_;
 };
 
 void Receiver::stop_receiving() {
@@ -125,25 +226,11 @@ void Connection::on_connected() {
     return;
   }
   state_ = State::greeting;
-  Commands commands;
-  if (!server_.password.empty() || !server_.user.empty()) {
-    commands.push_back(server_.user.empty() ? Command("AUTH", server_.password)
-                                            : Command("AUTH", server_.user, server_.password));
-  }
-  if (server_.database != 0) {
-    commands.emplace_back("SELECT", server_.database);
-  }
-  commands.emplace_back("PING");
-  commands.emplace_back("ROLE");
   greeting_ = std::make_unique<Greeting>(*this);
-  ask(commands, *greeting_);
+  ask(greeting_->commands(), *greeting_);
 }
 
-void Connection::greeted(const Replies& replies) {
-  if (std::string wrong = complaint(replies); !wrong.empty()) {
-    lose(std::move(wrong));
-    return;
-  }
+void Connection::greeted() {
   state_ = State::ready;
   was_ready_ = true;
   silence_->disarm();  // connect_timeout's
@@ -181,10 +268,12 @@ bool Connection::on_reply(Reply&& reply) {
     return false;
   }
   Flight& flight = flights_.front();
-  // The last reply to a greeting may be an error, see complaint(); before that the server may hang up.
-  const bool refused = state_ == State::greeting && flight.replies.size() + 1 < flight.expected;
-  if (reply.is_error() && (flight.complain || refused)) {
-    lose(loggable(reply.text));
+  std::string wrong = flight.complain && reply.is_error() ? loggable(reply.text) : "";
+  if (state_ == State::greeting) {
+    wrong = greeting_->complaint(flight.replies.size(), reply);
+  }
+  if (!wrong.empty()) {
+    lose(std::move(wrong));
     return false;
   }
   flight.replies.push_back(std::move(reply));

@@ -29,12 +29,12 @@ const Reply* first_error(std::span<const Reply> replies) {
 }
 
 // Whether these are replies to MULTI, commands and EXEC. Only what ran as it was sent may be acknowledged.
-bool answers_transaction(const Replies& replies) {
+bool answers_transaction(std::span<const Reply> replies) {
   const Reply& result = replies.back();
   if (replies.front().is_error() || result.is_error()) {
     return true;
   }
-  const auto queued = std::span(replies).subspan(1, replies.size() - 2);
+  const auto queued = replies.subspan(1, replies.size() - 2);
   return replies.front().is_status("OK") &&
          std::all_of(queued.begin(), queued.end(), [](const Reply& r) { return r.is_status("QUEUED"); }) &&
          (result.is_nil() || result.is_array(queued.size()));
@@ -54,7 +54,7 @@ Lane::~Lane() {
 
 void Lane::begin(std::vector<BatchMember> members) {
   members_ = std::move(members);
-  executing_ = false;
+  stage_ = Stage::looking;
   answered_ = 0;
   begun_at_ms_ = node_.loop().now_ms();
   Connection& connection = *this->connection();
@@ -77,19 +77,34 @@ void Lane::begin(std::vector<BatchMember> members) {
   }
 }
 
-void Lane::on_replies(Connection& connection, Replies&& replies) {
-  const bool sensible = executing_ ? answers_transaction(replies)
-                                   : replies.front().is_error() || replies.front().is_status("OK");
-  if (!sensible) {
-    connection.lose(executing_ ? "it answers a transaction with something else"
-                               : "it answers WATCH with something else");
-    on_no_replies();
-  } else if (executing_) {
-    executed(connection, replies);
-    end();
-  } else {
-    decide_all(connection, replies);
+// To WATCH and the reads; to a transaction and perhaps WAIT; to WAIT alone.
+bool Lane::answers_what_was_asked(const Replies& replies) const {
+  if (stage_ == Stage::looking) {
+    return replies.front().is_error() || replies.front().is_status("OK");
   }
+  std::span<const Reply> rest(replies);
+  if (node_.server().replicas > 0) {
+    const Reply& wait = rest.back();
+    if (!wait.is_error() && wait.type != Reply::Type::integer && !wait.is_array(2)) {
+      return false;
+    }
+    rest = rest.first(rest.size() - 1);
+  }
+  return stage_ == Stage::confirming || answers_transaction(rest);
+}
+
+void Lane::on_replies(Connection& connection, Replies&& replies) {
+  if (!answers_what_was_asked(replies)) {
+    connection.lose("it answers a change with something else");
+    on_no_replies();
+    return;
+  }
+  switch (stage_) {
+    case Stage::looking: decide_all(connection, replies); return;
+    case Stage::executing: executed(connection, replies); break;
+    case Stage::confirming: confirm(replicated(connection, replies.back())); break;
+  }
+  end();
 }
 
 void Lane::decide_all(Connection& connection, Replies& replies) {
@@ -131,15 +146,67 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
     end();
     return;
   }
+  const bool waits = node_.server().replicas > 0;
   if (writes == 0) {
     // The next batch goes after it, so nobody needs to wait for the answer.
     connection.tell(Command("UNWATCH"));
-    end();
+    if (!any_confirming()) {
+      end();
+      return;
+    }
+    stage_ = Stage::confirming;
+    connection.expect(1, *this);
+    send_wait(connection);
     return;
   }
-  executing_ = true;
+  stage_ = Stage::executing;
   connection.append(exec());
-  connection.expect(writes + 2, *this);
+  connection.expect(writes + (waits ? 3 : 2), *this);
+  if (waits) {
+    send_wait(connection);
+  }
+}
+
+// It holds up this connection only, for less than the peer may be silent. Whatever was asked over the
+// connection before, a read too, makes it wait for all that Redis had written until then.
+void Lane::send_wait(Connection& connection) {
+  const Server& server = node_.server();
+  connection.append(server.replicas_fsync ? Command("WAITAOF", 0, server.replicas, server.replicas_timeout_ms)
+                                          : Command("WAIT", server.replicas, server.replicas_timeout_ms));
+}
+
+bool Lane::replicated(Connection& connection, const Reply& wait) {
+  const Server& server = node_.server();
+  const auto have = static_cast<std::size_t>(wait.is_array(2) ? wait.elements[1].integer : wait.integer);
+  const bool enough = !wait.is_error() && have >= server.replicas;
+  if (wait.is_error()) {
+    node_.doubt(connection, wait);
+  }
+  if (!enough && !std::exchange(queue_.short_of_replicas_, true)) {
+    node_.monitor().warn("Redis at " + server.name() + " stored a change that " +
+                         (wait.is_error() ? "it did not replicate: " + loggable(wait.text)
+                                          : std::to_string(have) + " of " + std::to_string(server.replicas) +
+                                                " replicas have in time"));
+  } else if (enough && std::exchange(queue_.short_of_replicas_, false)) {
+    node_.monitor().notice("Redis at " + server.name() + " has enough replicas again");
+  }
+  return enough;
+}
+
+// Those who may have written before, and found that they need not now: what they found has to be safe as
+// well.
+void Lane::confirm(bool replicated) {
+  for (BatchMember& member : members_) {
+    if (!member.confirming || member.change == nullptr) {
+      continue;
+    }
+    if (replicated) {
+      ++answered_;
+      member.change->finish();
+    } else {
+      refuse(member, StoreError::unknown);
+    }
+  }
 }
 
 bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> seen, Commands& writes) {
@@ -154,6 +221,10 @@ bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> 
     return false;
   }
   if (writes.empty() && !member.waits_for_exec) {
+    if (member.change->maybe_written() && node_.server().replicas > 0) {
+      member.confirming = true;
+      return false;
+    }
     ++answered_;
     member.change->finish();
     return false;
@@ -162,7 +233,10 @@ bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> 
 }
 
 void Lane::executed(Connection& connection, const Replies& replies) {
-  const Reply& result = replies.back();
+  const bool waits = node_.server().replicas > 0;
+  const Reply& result = replies[replies.size() - (waits ? 2 : 1)];
+  const bool matters = result.type == Reply::Type::array || any_confirming();
+  const bool safe = !waits || !matters || replicated(connection, replies.back());
   if (replies.front().is_error()) {  // no MULTI: what followed ran by itself
     node_.monitor().warn("Redis at " + node_.server().name() +
                          " refuses transactions: " + loggable(replies.front().text));
@@ -178,13 +252,14 @@ void Lane::executed(Connection& connection, const Replies& replies) {
     }
     node_.monitor().count(Counter::transaction_retries);
   } else if (result.type == Reply::Type::array) {
-    committed(result);
+    committed(result, safe);
   } else {
     refused(connection, replies);
   }
+  confirm(safe);
 }
 
-void Lane::committed(const Reply& exec) {
+void Lane::committed(const Reply& exec, bool replicated) {
   const std::int64_t now = node_.loop().now_ms();
   std::size_t at = 0;
   for (BatchMember& member : members_) {
@@ -199,6 +274,10 @@ void Lane::committed(const Reply& exec) {
       node_.monitor().warn("Redis at " + node_.server().name() +
                            " applied a transaction in part: " + loggable(error->text));
       refuse(member, StoreError::internal);
+    } else if (member.writes > 0 && !replicated) {
+      refuse(member, StoreError::unreplicated);
+    } else if (member.waits_for_exec && !replicated && member.change->maybe_written()) {
+      refuse(member, StoreError::unknown);
     } else if (member.writes > 0 || member.waits_for_exec) {
       ++answered_;
       member.change->finish();
@@ -215,7 +294,7 @@ void Lane::refused(Connection& connection, const Replies& replies) {
   const bool alone = accounts() == 1;
   const std::int64_t now = node_.loop().now_ms();
   for (BatchMember& member : members_) {
-    const bool concerned = !executing_ || member.writes > 0;
+    const bool concerned = stage_ != Stage::executing || member.writes > 0;
     member.writes = 0;
     if (concerned && (all || alone)) {
       refuse(member, StoreError::refused);
@@ -238,7 +317,7 @@ void Lane::on_no_replies() {
     if (member.change == nullptr) {
       continue;
     }
-    if (executing_ && member.writes > 0) {
+    if (stage_ == Stage::executing && member.writes > 0) {
       member.change->maybe_written_ = true;
       node_.monitor().count(Counter::outcomes_read_back);
     } else if (!member.change->maybe_written() && ++member.change->lost_connections_ > kMaxLostConnections) {
@@ -246,6 +325,10 @@ void Lane::on_no_replies() {
     }
   }
   end();
+}
+
+bool Lane::any_confirming() const {
+  return std::any_of(members_.begin(), members_.end(), [](const auto& member) { return member.confirming; });
 }
 
 std::size_t Lane::accounts() const {
@@ -258,7 +341,7 @@ std::size_t Lane::accounts() const {
 }
 
 void Lane::end() {
-  executing_ = false;
+  stage_ = Stage::looking;
   std::vector<BatchMember> members = std::exchange(members_, {});
   for (std::size_t i = members.size(); i-- > 0;) {  // backwards, so that the order stays
     BatchMember& member = members[i];

@@ -2,7 +2,7 @@
 //
 //   WATCH all keys, all reads      every member decides, in order; those of one account each on what the one
 //                                  before it leaves behind (see overlay.hpp)
-//   MULTI, all writes, EXEC        not sent if nobody writes
+//   MULTI, all writes, EXEC, WAIT  not sent if nobody writes; WAIT only if replicas are to have it
 //
 // A batch of one is the plain transaction. Members decide for themselves and fail by themselves, but what
 // they write runs in one piece, so an EXEC in vain is in vain for all: they are tried again in smaller
@@ -37,20 +37,25 @@ class Lane final : public Node::Tenant, private Receiver {
   void on_replies(Connection& connection, Replies&& replies) override;
   void on_no_replies() override;
 
+  bool answers_what_was_asked(const Replies& replies) const;
   void decide_all(Connection& connection, Replies& replies);
   // False: it does not go on with the others.
   bool decide(Connection& connection, BatchMember& member, std::span<Reply> seen, Commands& writes);
+  void send_wait(Connection& connection);
   void executed(Connection& connection, const Replies& replies);
-  void committed(const Reply& exec);
+  void committed(const Reply& exec, bool replicated);
+  bool replicated(Connection& connection, const Reply& wait);
+  void confirm(bool replicated);
   void refused(Connection& connection, const Replies& replies);
   void refuse(BatchMember& member, StoreError error);
+  bool any_confirming() const;
   std::size_t accounts() const;
   void end();  // whoever is not answered is tried again
 
   ChangeQueue& queue_;
   Node& node_;
   std::vector<BatchMember> members_;
-  bool executing_ = false;
+  enum class Stage { looking, executing, confirming } stage_ = Stage::looking;
   std::size_t answered_ = 0;
   std::int64_t begun_at_ms_ = 0;
 };

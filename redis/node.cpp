@@ -16,6 +16,7 @@ constexpr std::int64_t kRoleIntervalMs = 500;
 constexpr std::int64_t kFlappingMs = 1000;
 
 constexpr std::string_view kFormer = "it leads to a former master";
+constexpr std::string_view kMoved = "the sentinels name another master";
 
 }  // namespace
 
@@ -49,6 +50,10 @@ void Node::Tenant::need() {
   if (connection_) {
     return;
   }
+  if (!node_.has_address()) {
+    known_down_ = node_.masterless_;  // the sentinels' answer is worth waiting for
+    return;
+  }
   if (node_.retry_->armed() && node_.any_ready() == nullptr) {
     known_down_ = true;
     return;
@@ -61,12 +66,63 @@ Node::Node(EventLoop& loop, const Server& server, Monitor& monitor)
     : loop_(loop),
       server_(server),
       monitor_(monitor),
+      named_by_address_(server.sentinels && server.tls && server.tls->name.empty()),
       retry_(loop.new_timer(TimerKind::background, [this] { connect_missing(); })),
       role_timer_(loop.new_timer(TimerKind::background, [this] { check_roles(); })) {
   role_timer_->arm(kRoleIntervalMs);
+  if (server_.sentinels) {
+    SentinelWatch::Listener& listener = *this;
+    sentinels_ = std::make_unique<SentinelWatch>(loop, server_, monitor, listener);
+  }
 }
 
 Node::~Node() = default;
+
+// What was asked over connections of the former address is asked again at the new one; nobody is told that it
+// is down, for it is not.
+void Node::on_master(const std::string& host, int port) {
+  if (host == server_.host && port == server_.port) {
+    return;
+  }
+  server_.host = host;
+  server_.port = port;
+  if (named_by_address_) {
+    server_.tls->name = host;
+  }
+  monitor_.notice("the sentinels name " + server_.name() + " as the master \"" + server_.sentinels->master +
+                  "\"");
+  moved_with_ = ++generation_;
+  masterless_ = false;
+  last_reason_.clear();
+  retry_->disarm();
+  backoff_ms_ = 0;
+  for (Tenant* tenant : tenants_) {
+    tenant->known_down_ = false;
+    if (tenant->connection_) {
+      tenant->connection_->lose(std::string(kMoved));
+    } else if (tenant->wanted()) {
+      connect(*tenant);
+    }
+  }
+}
+
+void Node::on_no_master() {
+  masterless_ = true;
+  if (has_address()) {  // no better one, at least
+    return;
+  }
+  down_ = true;
+  for (Tenant* tenant : tenants_) {
+    tenant->known_down_ = true;
+    tenant->on_down();
+  }
+}
+
+void Node::ask_sentinels() {
+  if (sentinels_) {
+    sentinels_->ask();
+  }
+}
 
 void Node::connect(Tenant& tenant) {
   Connection::Owner& owner = *this;
@@ -117,6 +173,13 @@ void Node::on_ready(Connection& connection) {
 void Node::on_lost(Connection& connection) {
   Tenant& tenant = tenant_of(connection);
   const std::unique_ptr<Connection> lost = std::move(tenant.connection_);
+  if (lost->generation() < moved_with_) {
+    if (tenant.wanted()) {
+      connect(tenant);
+    }
+    tenant.on_down();
+    return;
+  }
   warn_once(lost->reason());
   const std::int64_t now = loop_.now_ms();
   if (lost->was_ready() && lost->was_silent()) {
@@ -132,6 +195,7 @@ void Node::on_lost(Connection& connection) {
     tenant.known_down_ = true;
     down_ = true;
     retry_later();
+    ask_sentinels();
   }
   tenant.on_down();
 }
@@ -173,6 +237,7 @@ void Node::demoted(Connection& connection, const std::string& reason) {
       tenant->connection_->lose(reason);
     }
   }
+  ask_sentinels();
 }
 
 // The peer of one connection does not answer: those that have heard nothing since, either, would take as long

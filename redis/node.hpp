@@ -12,6 +12,9 @@
 // them, or a ROLE that says "slave", ends the generation: behind a virtual address or a proxy the others lead
 // to the same demoted server. What arrives late over a connection of a former generation ends nothing but
 // that connection.
+//
+// With sentinels the address is what they say, see sentinel_watch.hpp: when they name another one, a new
+// generation begins there. Whatever makes us doubt the address is a reason to ask them at once.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +25,12 @@
 #include "connection.hpp"
 #include "event_loop.hpp"
 #include "monitor.hpp"
+#include "sentinel_watch.hpp"
 #include "server.hpp"
 
 namespace wallet_sync {
 
-class Node final : private Connection::Owner {
+class Node final : private Connection::Owner, private SentinelWatch::Listener {
   class RoleCheck;
 
  public:
@@ -68,6 +72,7 @@ class Node final : private Connection::Owner {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
+  // With its address of the moment.
   const Server& server() const { return server_; }
   EventLoop& loop() { return loop_; }
   Monitor& monitor() { return monitor_; }
@@ -83,6 +88,10 @@ class Node final : private Connection::Owner {
   void on_lost(Connection& connection) override;
   void on_push(Connection& connection, const Reply& push) override;
   void on_unclaimed(Connection& connection, const Replies& replies) override;
+  void on_master(const std::string& host, int port) override;
+  void on_no_master() override;
+  bool has_address() const { return !server_.unix_path.empty() || !server_.host.empty(); }
+  void ask_sentinels();
   Tenant& tenant_of(const Connection& connection);
   Tenant* any_ready();
   void demoted(Connection& connection, const std::string& reason);
@@ -92,15 +101,19 @@ class Node final : private Connection::Owner {
   void check_roles();
 
   EventLoop& loop_;
-  const Server& server_;
+  Server server_;
   Monitor& monitor_;
   unsigned generation_ = 0;
-  bool down_ = false;  // and said so in the log
+  unsigned moved_with_ = 0;      // the generation that the address began with
+  bool masterless_ = false;      // no sentinel can tell an address
+  bool down_ = false;            // and said so in the log
+  const bool named_by_address_;  // its certificate is
   std::string last_reason_;
   std::int64_t backoff_ms_ = 0;
   std::vector<Tenant*> tenants_;
   std::unique_ptr<Timer> retry_;
   std::unique_ptr<Timer> role_timer_;
+  std::unique_ptr<SentinelWatch> sentinels_;  // null: the address is fixed
 };
 
 }  // namespace wallet_sync

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace wallet_sync {
 
@@ -15,13 +16,34 @@ struct Tls {
   std::string certificate_key;  // PEM
   std::string name;             // the name its certificate has to carry, and that is asked for (SNI)
   bool operator==(const Tls&) const = default;
+  bool same_files(const Tls& other) const {
+    return ca_file == other.ca_file && certificate == other.certificate &&
+           certificate_key == other.certificate_key;
+  }
+};
+
+// Those who are asked which of several Redis is the master.
+struct Sentinels {
+  struct Address {
+    std::string host;  // an IP address
+    int port = 26379;
+    std::string tls_name;  // see Tls::name
+    bool operator==(const Address&) const = default;
+  };
+  std::string master;  // what they call it
+  std::vector<Address> addresses;
+  std::string user;  // of the sentinels, not of Redis; empty: the default user
+  std::string password;
+  bool operator==(const Sentinels&) const = default;
 };
 
 struct Server {
   std::string unix_path;  // or host and port
   std::string host;       // an IP address: to resolve a name would block
   int port = 6379;
+  std::optional<Sentinels> sentinels;  // if set, host and port are what they say
   std::optional<Tls> tls;
+  bool is_sentinel = false;  // itself: it is connected to as one
 
   std::string user;  // empty: the default user
   std::string password;
@@ -32,11 +54,22 @@ struct Server {
   std::int64_t connect_timeout_ms = 1000;
   // What a request waits for, at the longest; and how long a peer that owes an answer may be silent.
   std::int64_t command_timeout_ms = 2000;
+  // A change is acknowledged when so many replicas have it, or have synced it to their disks; 0: none need
+  // to.
+  std::size_t replicas = 0;
+  bool replicas_fsync = false;
+  std::int64_t replicas_timeout_ms = 0;  // less than command_timeout_ms
   std::string key_prefix = "wsync";
 
   // For log lines: never with the password.
   std::string name() const {
-    return unix_path.empty() ? host + ":" + std::to_string(port) : "unix:" + unix_path;
+    if (!unix_path.empty()) {
+      return "unix:" + unix_path;
+    }
+    if (host.empty()) {
+      return "an address yet unknown";
+    }
+    return (host.find(':') == host.npos ? host : "[" + host + "]") + ":" + std::to_string(port);
   }
   bool operator==(const Server&) const = default;
 };

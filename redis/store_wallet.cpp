@@ -26,7 +26,7 @@ Task<Result<Replies>> RedisStore::ask(Commands commands, Repeat repeat) {
   }
   for (const Reply& reply : *replies) {
     if (reply.is_error()) {
-      monitor_.warn("Redis at " + server_.name() + " refuses: " + loggable(reply.text));
+      monitor_.warn("Redis at " + node_.server().name() + " refuses: " + loggable(reply.text));
       co_return changes_.failed(StoreError::refused);
     }
   }

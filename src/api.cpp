@@ -173,6 +173,7 @@ Response store_failure(StoreError error) {
   switch (error) {
     case StoreError::internal: return error_response(500);
     case StoreError::unknown: return service_unavailable("The outcome is unknown");
+    case StoreError::unreplicated: return service_unavailable("Stored, but not yet replicated");
     case StoreError::contended: return service_unavailable("Too many changes at once");
     case StoreError::overloaded: return overloaded();
     case StoreError::unavailable:

@@ -10,10 +10,11 @@ enum class Counter {
   transactions,         // transactions begun
   transaction_retries,  // EXEC found a watched key changed
   outcomes_read_back,   // EXEC lost its reply and the state was read again
-  store_unavailable,    // the next six: operations that ended with that StoreError
+  store_unavailable,    // the next seven: operations that ended with that StoreError
   store_overloaded,
   store_refused,
   store_unknown,
+  store_unreplicated,
   store_contended,
   store_internal,
   connections_lost,  // links to Redis that ended without our doing

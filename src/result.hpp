@@ -9,12 +9,13 @@ namespace wallet_sync {
 // What became of an operation that did not succeed. It decides what the client is told and whether a retry
 // is allowed; each is a 503 except `internal`, which is our own fault and a 500.
 enum class StoreError {
-  unavailable,  // Redis was not reached or did not answer; nothing was written
-  overloaded,   // more is asked of Redis than it can do in time; nothing was written
-  refused,      // Redis answered with an error (READONLY, OOM, LOADING, …); nothing was written
-  unknown,      // the link broke after EXEC and reading back failed as well: it may have been written
-  contended,    // others changed the account each time we tried; nothing was written
-  internal,     // the stored data is not what this server writes
+  unavailable,   // Redis was not reached or did not answer; nothing was written
+  overloaded,    // more is asked of Redis than it can do in time; nothing was written
+  refused,       // Redis answered with an error (READONLY, OOM, LOADING, …); nothing was written
+  unknown,       // the link broke after EXEC and reading back failed as well: it may have been written
+  unreplicated,  // it was written, but fewer replicas than wanted have it so far
+  contended,     // others changed the account each time we tried; nothing was written
+  internal,      // the stored data is not what this server writes
 };
 
 template <typename T>

@@ -32,6 +32,9 @@ def assert_refused(answer, directive, hint):
     "wallet_sync_redis 127.0.0.1:6379;", "wallet_sync_redis [::1]:6379;", "wallet_sync_redis localhost:6379;",
     "wallet_sync_redis unix:/run/redis.sock;",
     "wallet_sync_redis 127.0.0.1:6379 user=u password=p database=2 links=1 lanes=4 connect_timeout=100ms timeout=1s prefix=x;",
+    "wallet_sync_redis 127.0.0.1:6379 replicas=1;", "wallet_sync_redis 127.0.0.1:6379 timeout=500ms replicas_fsync=2,400ms;",
+    "wallet_sync_redis sentinel://wallets@127.0.0.1;", "wallet_sync_redis sentinel://wallets@127.0.0.1:1,[::1]:2,localhost:3;",
+    "wallet_sync_redis sentinel://wallets@127.0.0.1:1 sentinel_user=u database=2 password=p tls=off;",
     'wallet_sync_redis 127.0.0.1:6379 "password=with a blank;";',
     f"{REDIS} wallet_sync_accounts open;", f"{REDIS} wallet_sync_accounts whitelist;",
     f"{REDIS} wallet_sync_accounts whitelist a@b.c d@e.f;", f"{REDIS} wallet_sync_max_body 1;",
@@ -70,7 +73,17 @@ def test_a_pool_of_nginx_can_be_named(check):
     ("127.0.0.1:6379 connect_timeout=0", "connect_timeout"), ("127.0.0.1:6379 connect_timeout=1parsec", "connect_timeout"),
     ("127.0.0.1:6379 password_file=/no/such/file", "/no/such/file"),
     ("127.0.0.1:6379 colour=red", "colour"), ("127.0.0.1:6379 extra", "extra"), ("127.0.0.1:6379 prefix=", "prefix"),
-    ("no-such-host.invalid:6379", "no-such-host.invalid"),
+    ("no-such-host.invalid:6379", "no-such-host.invalid"), ("redis://127.0.0.1:6379", "host:port"),
+    ("sentinel://127.0.0.1:26379", "sentinel://NAME@"), ("sentinel://@127.0.0.1:26379", "sentinel://NAME@"),
+    ("sentinel://wallets@", "sentinel://NAME@"), ("sentinel://wallets@127.0.0.1:0", "port"),
+    ("sentinel://wallets@127.0.0.1:1,", "host:port"), ("sentinel://wallets@127.0.0.1:1,127.0.0.1:1", "once"),
+    ("sentinel://wallets@unix:/sentinel.sock", "host:port"), ("sentinel://wallets@no-such-host.invalid", "no-such-host.invalid"),
+    ("127.0.0.1:6379 replicas=0", "from 1 to 64"), ("127.0.0.1:6379 replicas=x", "replicas=number"),
+    ("127.0.0.1:6379 replicas=1,", "replicas=number"), ("127.0.0.1:6379 replicas=1,soon", "replicas=number"),
+    ("127.0.0.1:6379 replicas=1,2s", "less than timeout"), ("127.0.0.1:6379 timeout=1s replicas=1,1s", "less than 1000ms"),
+    ("127.0.0.1:6379 replicas=1 replicas_fsync=1", "once"),
+    ("127.0.0.1:6379 sentinel_user=u", "sentinel://NAME@"), ("127.0.0.1:6379 sentinel_password_file=/f", "sentinel://NAME@"),
+    ("sentinel://wallets@127.0.0.1 sentinel_password_file=/no/such/file", "/no/such/file"),
 ])
 def test_a_wrong_redis_parameter_is_named(check, arguments, hint):
     assert_refused(check(f"wallet_sync_redis {arguments};"), "wallet_sync_redis", hint)

@@ -75,7 +75,7 @@ def test_every_series_is_there_from_the_start_and_zero(counted):
         metrics("requests_count", endpoint="wallet", method=method)
     for error_type in ("bad_request", "unauthorized", "forbidden", "not_found", "method_not_allowed", "request_timeout",
                        "conflict", "too_large", "too_many_logins", "internal", "password_hashing", "mail",
-                       "store_unavailable", "store_refused", "store_unknown", "store_contended"):
+                       "store_unavailable", "store_refused", "store_unknown", "store_unreplicated", "store_contended"):
         metrics("error_count", error_type=error_type)
     for name in ("transactions_total", "transaction_retries_total", "outcomes_read_back_total", "redis_connects_total",
                  "redis_connections_lost_total", "kdf_tasks"):

@@ -23,6 +23,7 @@ constexpr LoginLimit kLimit{3, 900};
 const std::string kTokenText(Token::kDigits, 'a');
 
 Token a_token() { return *Token::parse(kTokenText); }
+Email an_email() { return *Email::parse("x@example.com"); }
 PasswordHash a_hash() { return {std::string(64, '1'), std::string(32, '2')}; }
 
 struct Quiet : Monitor {
@@ -321,8 +322,8 @@ Operation start(RedisStore& store, Input& input, int number) {
           mark};
     case 5: return {end_of<bool>(store.verify(a_token(), kNow), yes), "verified-by|" + a_token().digest()};
     case 6:
-      return {end_of<ResendOutcome>(store.renew_verification(id, {mark, kNow + 9}, 60, kNow),
-                                    [](const ResendOutcome& o) { return o == ResendOutcome::renewed; }),
+      return {end_of<Renewal>(store.renew_verification(an_email(), {mark, kNow + 9}, 60, kNow),
+                              [](const Renewal& r) { return r.outcome == ResendOutcome::renewed; }),
               mark};
     case 7:
       return {end_of<bool>(store.remove_unverified(id, {a_token().digest(), 0}), yes),
@@ -331,7 +332,7 @@ Operation start(RedisStore& store, Input& input, int number) {
       return {end_of<bool>(store.forget_renewal(id, {a_token().digest(), 0}), yes),
               "HDEL|" + keys.account(id) + "|resent|", false};
     case 9: return {end_of_read(store.get_wallet(a_token(), kNow)), ""};
-    case 10: return {end_of_read(store.read_login(id)), ""};
+    case 10: return {end_of_read(store.read_login(an_email())), ""};
     case 11: return {end_of_read(store.read_standing(a_token(), kNow)), ""};
     default: return {end_of_read(store.count_failed_login(id, 900)), ""};
   }

@@ -1,5 +1,5 @@
 # Starting and stopping the nginx and the Redis of ./run. Sourced, not run; uses run's variables:
-# root, dir, port, workers, accounts, redis_address, nginx.
+# root, dir, port, workers, accounts, redis_address, sentinel, nginx.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
@@ -164,6 +164,10 @@ accounts_directives() {
     esac
 }
 
+store_address() {
+    if [[ $sentinel == yes ]]; then sentinels_address; else echo "${redis_address:-unix:$dir/redis.sock}"; fi
+}
+
 # write_nginx_conf MODULE: with an empty MODULE for an nginx that has it compiled in.
 write_nginx_conf() {
     local files
@@ -196,7 +200,7 @@ http {
     uwsgi_temp_path "$dir/tmp/uwsgi";
     scgi_temp_path "$dir/tmp/scgi";
 
-    wallet_sync_redis "${redis_address:-unix:$dir/redis.sock}";
+    wallet_sync_redis "$(store_address)";
     $(accounts_directives)
 
     server {

@@ -13,6 +13,8 @@ from support.wait import until
 class Redis:
     """Append-only file with fsync always, as shipped. Options are lines of redis.conf."""
 
+    arguments = ()
+
     def __init__(self, directory, options=()):
         self.directory = directory
         self.port = free_port()
@@ -37,15 +39,20 @@ class Redis:
     def log_path(self):
         return os.path.join(self.directory, "redis.log")
 
+    def config(self):
+        return [*self._place(), "save \"\"", "appendonly yes", "appendfsync always", "maxmemory-policy noeviction",
+                *self.options]
+
+    def _place(self):
+        return ["bind 127.0.0.1", f"port {self.port}", f"unixsocket {self.socket_path}", "unixsocketperm 777",
+                f"dir {self.directory}", f"logfile {self.log_path}", "daemonize no"]
+
     def start(self, wait=True):
         assert self._process is None, "this Redis runs already"
         config = os.path.join(self.directory, "redis.conf")
         with open(config, "w", encoding="utf-8") as out:
-            out.write("\n".join([
-                "bind 127.0.0.1", f"port {self.port}", f"unixsocket {self.socket_path}", "unixsocketperm 777",
-                f"dir {self.directory}", f"logfile {self.log_path}", "save \"\"", "appendonly yes",
-                "appendfsync always", "maxmemory-policy noeviction", "daemonize no", *self.options]) + "\n")
-        self._process = subprocess.Popen([settings.REDIS, config], stdin=subprocess.DEVNULL,
+            out.write("\n".join(self.config()) + "\n")
+        self._process = subprocess.Popen([settings.REDIS, config, *self.arguments], stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self._listens, "Redis listens")
         if wait:
@@ -108,12 +115,12 @@ class Redis:
 
     def freeze(self):
         self._process.send_signal(signal.SIGSTOP)
-        until(lambda: self._state() == "T", "Redis is frozen")
+        until(lambda: self.state() == "T", "Redis is frozen")
 
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)
 
-    def _state(self):
+    def state(self):
         with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as stat:
             return stat.read().rsplit(")", 1)[1].split()[0]
 

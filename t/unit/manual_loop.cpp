@@ -150,7 +150,9 @@ void Peer::greets() {
   greeted_ = true;
   accepts();
   heard_.clear();
-  says("+PONG\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+  says(
+      "*4\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n+PONG\r\n*3\r\n$"
+      "6\r\nmaster\r\n:0\r\n*0\r\n");
 }
 
 void Peer::allows(std::size_t bytes) {
