@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from support.ports import free_port
+from support.sentinels import Replicated, SentinelServer
 from support.wait import until
 
 
@@ -126,3 +127,49 @@ def test_tls_comes_back_after_a_restart_of_redis(tls_server, certificates):
     server.redis.start()
     until(lambda: server.api.post_wallet(token, 1).status == 200, "a worker is back")
     until(lambda: server.api.get_wallet(token).status == 200, "the other one, too")
+
+
+@pytest.fixture
+def tls_sentinel(tmp_path, request, certificates):
+    """tls_sentinel(parameters, certificate of Redis, certificate of the sentinel): an nginx that asks it by TLS."""
+
+    def start(parameters, of_redis, of_sentinel):
+        setup = Replicated(str(tmp_path), replicas=0, sentinels=1)
+        request.addfinalizer(setup.stop)
+        (redis,), (sentinel,) = setup.redis, setup.sentinels
+        for server, certificate in ((redis, of_redis), (sentinel, of_sentinel)):
+            server.tls_port = free_port()
+            server.options += [f"tls-port {server.tls_port}", f"tls-cert-file {certificate[0]}", f"tls-key-file {certificate[1]}",
+                               f"tls-ca-cert-file {certificates.authority}", "tls-auth-clients no", "tls-replication yes"]
+        redis.start()
+        redis.port, plain = redis.tls_port, redis.port
+        setup.watch(sentinel, redis)
+        redis.port = plain
+        sentinel.start()
+        server = SentinelServer(str(tmp_path / "nginx"), f"sentinel://wallets@127.0.0.1:{sentinel.tls_port}",
+                                f"tls=on tls_ca_file={certificates.authority} {parameters} connect_timeout=2s")
+        request.addfinalizer(server.stop)
+        return server.start()
+
+    return start
+
+
+def test_sentinels_are_asked_by_tls_each_with_a_name_of_its_own(tls_sentinel, certificates):
+    certificate = certificates.issue("both", "IP:127.0.0.1")
+    assert tls_sentinel("", certificate, certificate).api.new_token()
+
+
+def test_one_name_may_be_that_of_sentinels_and_redis(tls_sentinel, certificates):
+    certificate = certificates.issue("named-both", "DNS:redis.example.com")
+    assert tls_sentinel("tls_name=redis.example.com", certificate, certificate).api.new_token()
+
+
+def test_a_sentinel_with_a_certificate_of_another_name_is_not_believed(tls_sentinel, certificates):
+    server = tls_sentinel("", certificates.issue("fine", "IP:127.0.0.1"), certificates.issue("foreign", "IP:127.0.0.9"))
+    assert_not_served(server, 'its certificate is not for "127.0.0.1"')
+    assert "sentinel at" in server.nginx.log()
+
+
+def test_a_master_that_sentinels_name_needs_a_certificate_of_its_address(tls_sentinel, certificates):
+    server = tls_sentinel("", certificates.issue("elsewhere", "IP:127.0.0.9"), certificates.issue("here", "IP:127.0.0.1"))
+    assert_not_served(server, 'its certificate is not for "127.0.0.1"')

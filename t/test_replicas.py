@@ -16,7 +16,7 @@ STORED = "Service Unavailable: Stored, but not yet replicated"
 def pair(make_server, tmp_path, request):
     """pair(options, conf): a server whose Redis has one replica; both."""
 
-    def make(options="replicas=1,500ms", conf=()):
+    def make(options="replicas=1,2s timeout=8s", conf=()):
         server = make_server(redis_options=options, redis_conf=["repl-diskless-sync-delay 0", *conf])
         server.redis.start()
         replica = Redis(str(tmp_path / "replica"), ["repl-diskless-sync-delay 0", f"replicaof 127.0.0.1 {server.redis.port}"])
@@ -44,6 +44,11 @@ def stored(redis):
     return int(redis.cli("HGET", key, "sequence"))
 
 
+def acknowledges(api, token):
+    """A replica that has just come takes its time for the first word."""
+    until(lambda: api.post_wallet(token, api.get_wallet(token).json["sequence"] + 1).status == 200, "writes are acknowledged", 30)
+
+
 def test_what_is_acknowledged_the_replica_has(pair):
     server, replica = pair()
     in_step(replica)
@@ -65,12 +70,12 @@ def test_without_the_replica_a_write_is_stored_and_the_answer_says_so(pair):
     reply = api.post_wallet(token, 2)
     assert_error(reply, 503, STORED)
     assert int(reply.header("Retry-After")) >= 1
-    assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 2
     assert api.get_wallet(token).json == state(2), "it is there"
     assert api.post_wallet(token, 2).json == state(2, error="Bad sequence number"), "it is not stored twice"
     in_step(replica)
     until(lambda: stored(replica) == 2, "the replica has caught up")
-    assert api.post_wallet(token, 3).status == 200
+    acknowledges(api, token)
     log = server.nginx.log()
     assert "0 of 1 replicas have in time" in log and "enough replicas again" in log
     leave(server, replica)
@@ -92,7 +97,7 @@ def test_a_frozen_replica_delays_writes_and_no_reads(pair):
     assert reads > 1
     replica.thaw()
     until(lambda: stored(replica) == 2, "the replica goes on")
-    assert api.post_wallet(token, 3).status == 200
+    acknowledges(api, token)
     leave(server, replica)
 
 
@@ -132,7 +137,7 @@ def test_signups_and_logins_wait_as_well(pair):
 
 
 def test_refusals_of_redis_itself_stay_what_they_are(pair):
-    server, replica = pair("replicas=1,500ms", ["min-replicas-to-write 1", "min-replicas-max-lag 10"])
+    server, replica = pair("replicas=1,2s timeout=8s", ["min-replicas-to-write 1", "min-replicas-max-lag 10"])
     reply = server.api.signup(new_email())
     assert_unavailable(reply)
     assert reply.error == "Service Unavailable"
@@ -142,16 +147,16 @@ def test_refusals_of_redis_itself_stay_what_they_are(pair):
     leave(server, replica)
 
 
-def test_a_lost_answer_is_looked_up_and_waited_for(pair, proxy_of):
+def test_a_lost_answer_is_looked_up_and_waited_for(pair):
     """What another connection finds as written has to be on the replica, too."""
-    server, replica = pair("replicas=1,500ms timeout=5s")
+    server, replica = pair("replicas=1,4s timeout=10s")
     in_step(replica)
     api = server.api
     token = api.new_token()
     replica.freeze()
     write = Background(lambda: api.post_wallet(token, 1))
     until(lambda: api.get_wallet(token).status == 200, "the write is in Redis")
-    waiting = until(lambda: [row["id"] for row in server.redis.clients() if row["flags"] == "b"], "it is in WAIT")
+    waiting = until(lambda: [row["id"] for row in server.redis.clients() if "b" in row["flags"]], "it is in WAIT")
     for client in waiting:
         server.redis.cli("CLIENT", "KILL", "ID", client)
     reply = write.wait()
