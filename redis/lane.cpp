@@ -177,8 +177,8 @@ void Lane::send_wait(Connection& connection) {
 
 bool Lane::replicated(Connection& connection, const Reply& wait) {
   const Server& server = node_.server();
-  const auto have = static_cast<std::size_t>(wait.is_array(2) ? wait.elements[1].integer : wait.integer);
-  const bool enough = !wait.is_error() && have >= server.replicas;
+  const std::int64_t have = wait.is_array(2) ? wait.elements[1].integer : wait.integer;
+  const bool enough = !wait.is_error() && have >= static_cast<std::int64_t>(server.replicas);
   if (wait.is_error()) {
     node_.doubt(connection, wait);
   }

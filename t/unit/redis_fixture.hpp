@@ -31,8 +31,7 @@ struct TestMonitor : Monitor {
   int failures() const {
     return counted(Counter::store_unavailable) + counted(Counter::store_refused) +
            counted(Counter::store_unknown) + counted(Counter::store_unreplicated) +
-           counted(Counter::store_contended) +
-           counted(Counter::store_internal);
+           counted(Counter::store_contended) + counted(Counter::store_internal);
   }
   int lines_with(std::string_view text) const {
     int found = 0;
