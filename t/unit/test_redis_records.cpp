@@ -124,6 +124,33 @@ void failures_without_a_window_have_no_time_left(void**) {
   assert_int_equal(read_failures(text("many"), soon).count, 0);
 }
 
+void the_last_few_writes_are_found_by_their_marks(void**) {
+  std::string marks;
+  for (int i = 1; i <= 9; ++i) {
+    marks = add_mark(marks, "w." + std::to_string(i));
+  }
+  assert_text(marks, "w.9 w.8 w.7 w.6 w.5");
+  for (const std::string_view kept : {"w.9", "w.7", "w.5"}) {
+    assert_row(holds_mark(marks, kept), kept);
+  }
+  for (const std::string_view other : {"w.4", "w", "w.", ".9", "9", "w.99", "w.9 w.8", "", " "}) {
+    assert_row(!holds_mark(marks, other), other);
+  }
+  assert_false(holds_mark("", "w.1"));
+  assert_true(holds_mark("w.1", "w.1"));
+  assert_text(add_mark("", "w.1"), "w.1");
+}
+
+void a_wallet_without_a_mark_is_of_an_earlier_version(void**) {
+  const Reply reply = array({text("7"), Reply{}});
+  const auto state = read_wallet_state(reply);
+  assert_true(state.has_value());
+  assert_int_equal(state->sequence, 7);
+  assert_false(holds_mark(state->marks, "w.1"));
+  assert_false(read_wallet_state(array({text("7")})).has_value());
+  assert_false(read_wallet_state(array({text("x"), Reply{}})).has_value());
+}
+
 }  // namespace
 
 int main() {
@@ -140,6 +167,8 @@ int main() {
       cmocka_unit_test(a_sequence_is_read_up_to_its_greatest_value),
       cmocka_unit_test(what_is_no_sequence_is_not_read_as_one),
       cmocka_unit_test(a_wallet_is_read_field_by_field),
+      cmocka_unit_test(the_last_few_writes_are_found_by_their_marks),
+      cmocka_unit_test(a_wallet_without_a_mark_is_of_an_earlier_version),
       cmocka_unit_test(failures_without_a_window_have_no_time_left),
   };
   return cmocka_run_group_tests_name("redis records", tests, nullptr, nullptr);

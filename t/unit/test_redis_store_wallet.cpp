@@ -1,7 +1,9 @@
 // Wallets in Redis: who may replace one, who wins a race, and what a lost answer means.
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "redis_fixture.hpp"
 
@@ -252,6 +254,56 @@ void a_wallet_whose_exec_never_arrived_is_stored_exactly_once(void**) {
   assert_int_equal(worker.monitor.failures(), 0);
 }
 
+// Lets the first EXEC run, loses its reply, and has `rival` write before it is read back.
+void lose_the_first_reply_and_then(ProxiedWorker& worker, std::function<void()> rival) {
+  worker.proxy.judge = [rival = std::move(rival), execs = 0, lost = false](std::string_view request) mutable {
+    if (request.find("\r\nEXEC\r\n") != request.npos && ++execs == 1) {
+      lost = true;
+      return Verdict::cut_reply;
+    }
+    if (request.find("\r\nWATCH\r\n") != request.npos && std::exchange(lost, false)) {
+      rival();
+    }
+    return Verdict::forward;
+  };
+}
+
+// Otherwise the device would be told 409 for what all others have been told of.
+void a_stored_wallet_whose_answer_got_lost_is_stored_although_another_device_wrote_after_it(void**) {
+  ProxiedWorker worker(redis->server());
+  Worker rival(redis->server());
+  const Token token = issue_token(*redis, account_id());
+  lose_the_first_reply_and_then(worker, [&] {
+    for (const Sequence sequence : {2U, 3U, 4U, 5U}) {
+      assert_true(put(rival, token, a_wallet(sequence, "rival's")) == PutOutcome::stored);
+    }
+  });
+  assert_true(*worker.run(worker.store.put_wallet(token, a_wallet(1), kNow)) == PutOutcome::stored);
+  assert_int_equal(worker.monitor.counted(Counter::outcomes_read_back), 1);
+  assert_int_equal(get(rival, token).wallet->sequence, 5);
+}
+
+void a_wallet_that_was_stored_before_the_token_was_revoked_is_stored(void**) {
+  ProxiedWorker worker(redis->server());
+  const Token token = issue_token(*redis, account_id());
+  lose_the_first_reply_and_then(worker, [&] { (*redis)("DEL", kKeys.tokens(account_id())); });
+  assert_true(*worker.run(worker.store.put_wallet(token, a_wallet(1), kNow)) == PutOutcome::stored);
+}
+
+// The marks are of the last few writes, so that a wallet does not grow with its history.
+void marks_do_not_pile_up(void**) {
+  Worker worker(redis->server());
+  const Token token = issue_token(*redis, account_id());
+  std::size_t size = 0;
+  for (Sequence sequence = 1; sequence <= 20; ++sequence) {
+    assert_true(put(worker, token, a_wallet(sequence)) == PutOutcome::stored);
+    if (sequence == 9) {
+      size = (*redis)("HGET", kKeys.wallet(account_id()), "write").text.size();
+    }
+  }
+  assert_in_range((*redis)("HGET", kKeys.wallet(account_id()), "write").text.size(), size, size + 10);
+}
+
 void another_writers_identical_wallet_is_not_taken_for_ours(void**) {
   ProxiedWorker worker(redis->server());
   Worker rival(redis->server());
@@ -370,6 +422,10 @@ int main() {
       cmocka_unit_test_setup(another_login_before_exec_does_not_stop_the_write, flush),
       cmocka_unit_test_setup(a_stored_wallet_whose_answer_got_lost_is_stored_exactly_once, flush),
       cmocka_unit_test_setup(a_wallet_whose_exec_never_arrived_is_stored_exactly_once, flush),
+      cmocka_unit_test_setup(
+          a_stored_wallet_whose_answer_got_lost_is_stored_although_another_device_wrote_after_it, flush),
+      cmocka_unit_test_setup(a_wallet_that_was_stored_before_the_token_was_revoked_is_stored, flush),
+      cmocka_unit_test_setup(marks_do_not_pile_up, flush),
       cmocka_unit_test_setup(another_writers_identical_wallet_is_not_taken_for_ours, flush),
       cmocka_unit_test_setup(two_writes_of_one_worker_are_told_apart_too, flush),
       cmocka_unit_test_setup(a_lost_answer_is_unknown_while_redis_stays_away, flush),
