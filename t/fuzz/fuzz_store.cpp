@@ -20,10 +20,9 @@ namespace {
 
 constexpr UnixTime kNow = 1'700'000'000;
 constexpr LoginLimit kLimit{3, 900};
-const std::string kTokenText(Token::kDigits, 'a');
 
-Token a_token() { return *Token::parse(kTokenText); }
 Email an_email() { return *Email::parse("x@example.com"); }
+Token a_token() { return *Token::parse(AccountId::of(an_email()).hex() + std::string(40, 'a')); }
 PasswordHash a_hash() { return {std::string(64, '1'), std::string(32, '2')}; }
 
 struct Quiet : Monitor {
