@@ -27,6 +27,7 @@ struct Silent : Monitor {
 
 Server one_link_one_lane() {
   Server server;
+  server.host = "192.0.2.1";
   server.links = 1;
   server.lanes = 1;
   return server;
