@@ -44,6 +44,7 @@ std::string array(std::string_view kind, std::string_view channel, std::string_v
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
   Server server;
+  server.host = "192.0.2.1";
   Quiet monitor;
   Listener listener;
   ManualLoop loop;

@@ -117,8 +117,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (open) {
     pieces.go(0, SIZE_MAX);
   }
-  // Where the connection ends, the cuts may matter: pongs that are due in the same breath are not sent any more,
-  // and what is wrong with half a close frame is found at once or with its last byte.
+  // Where the connection ends, the cuts may matter: pongs that are due in the same breath are not sent any
+  // more, and what is wrong with half a close frame is found at once or with its last byte.
   const bool closed = !check_frames(pieces.network.taken()).empty();
   PROPERTY(closed <= !close.empty());
   PROPERTY(!close.empty() || pieces.network.taken() == whole.network.taken());

@@ -31,7 +31,7 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
   int asked = 0;    // of any kind
   std::optional<Wallet> shown;
 
-  Task<Result<LoginState>> read_login(AccountId) override {
+  Task<Result<LoginState>> read_login(Email) override {
     if (auto error = trouble()) co_return *error;
     LoginState state;
     if (choose(2) == 0) {
@@ -104,10 +104,11 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
   }
   Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId>) override { std::abort(); }
   Task<Result<bool>> verify(Token, UnixTime) override { co_return change<bool>(choose(2) == 0, true); }
-  Task<Result<ResendOutcome>> renew_verification(AccountId, Verification, std::uint32_t, UnixTime) override {
+  Task<Result<Renewal>> renew_verification(Email, Verification, std::uint32_t, UnixTime) override {
     constexpr std::array kOutcomes{ResendOutcome::renewed, ResendOutcome::unknown_account,
                                    ResendOutcome::already_verified, ResendOutcome::too_soon};
-    co_return change<ResendOutcome>(kOutcomes[choose(4)], ResendOutcome::renewed);
+    co_return change<Renewal>({kOutcomes[choose(4)], "x@example.com"},
+                              [](const Renewal& r) { return r.outcome == ResendOutcome::renewed; });
   }
   Task<Result<bool>> forget_renewal(AccountId, Verification) override { co_return change<bool>(true, true); }
 

@@ -21,7 +21,7 @@ lint_format() {
     local file badly=()
     while read -r file; do
         clang-format-14 --dry-run -Werror "$file" 2>/dev/null || badly+=("${file#"$root"/}")
-    done < <(our_files "${layers[@]}" t/support t/bench -- '*.cpp' '*.hpp') # the C file is in nginx's own style
+    done < <(our_files "${layers[@]}" t/fuzz t/support t/bench -- '*.cpp' '*.hpp') # the C file is in nginx's own style
     ((${#badly[@]} == 0)) || { echo "mend it with: clang-format-14 -i ${badly[*]}" && return 1; }
 }
 

@@ -12,6 +12,9 @@ packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-
 
 # Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
 packages_to_lint=(clang-format-14 clang-tidy-14)
+
+# Only for ./test fuzz; llvm-14 puts the names of functions into its reports.
+packages_to_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)
 
 missing_packages() {

@@ -27,6 +27,7 @@ struct Silent : Monitor {
 
 Server one_link_one_lane() {
   Server server;
+  server.host = "192.0.2.1";
   server.links = 1;
   server.lanes = 1;
   return server;
@@ -66,6 +67,7 @@ struct Worker {
 };
 
 Token a_token() { return *Token::parse(std::string(64, 'a')); }
+Email an_email() { return *Email::parse("x@example.com"); }
 AccountId an_id() { return a_token().account(); }
 std::string valid_token() { return "$14\r\n1900000000 * x\r\n"; }
 std::string no_wallet_yet() { return "*2\r\n$-1\r\n$-1\r\n"; }
@@ -126,7 +128,7 @@ void a_wallet_without_a_text_or_an_hmac_is_not_shown(void**) {
 void an_account_without_a_password_is_none_that_we_wrote(void**) {
   Worker worker;
   const auto state =
-      worker.run(worker.store.read_login(an_id()),
+      worker.run(worker.store.read_login(an_email()),
                  {"*6\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n1\r\n$-1\r\n:-2\r\n"});
   assert_true(!state && state.error() == StoreError::internal);
 }
@@ -134,7 +136,7 @@ void an_account_without_a_password_is_none_that_we_wrote(void**) {
 void a_window_is_never_longer_than_it_can_be_told(void**) {
   Worker worker;
   const auto state =
-      worker.run(worker.store.read_login(an_id()),
+      worker.run(worker.store.read_login(an_email()),
                  {"*6\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n3\r\n:4294967297\r\n"});
   assert_true(state && state->failed.seconds_left == 4294967295U);
 }
@@ -150,10 +152,10 @@ void a_user_id_that_is_no_number_makes_no_account(void**) {
 
 void a_mail_that_was_sent_at_the_end_of_time_is_too_soon(void**) {
   Worker worker;
-  const auto outcome = worker.run(
-      worker.store.renew_verification(an_id(), Verification{std::string(64, 'd'), kNow + 100}, 60, kNow),
-      {"+OK\r\n*3\r\n$1\r\n0\r\n$19\r\n9223372036854775807\r\n$-1\r\n"});
-  assert_true(outcome && *outcome == ResendOutcome::too_soon);
+  const auto renewal = worker.run(
+      worker.store.renew_verification(an_email(), Verification{std::string(64, 'd'), kNow + 100}, 60, kNow),
+      {"+OK\r\n*4\r\n$1\r\n0\r\n$19\r\n9223372036854775807\r\n$-1\r\n$13\r\nx@example.com\r\n"});
+  assert_true(renewal && renewal->outcome == ResendOutcome::too_soon);
 }
 
 struct Listener : Subscriber::Listener {
