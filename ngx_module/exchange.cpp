@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "client.hpp"
 #include "handler.hpp"
 #include "ngx_http_wallet_sync_module.h"
 #include "response_header.hpp"
@@ -26,6 +25,12 @@ Request read_request(ngx_http_request_t* r) {
   }
   request.prefers_html = accepts_html(r);
   return request;
+}
+
+// epoll tells that the client sends no more, which ngx_http_test_reading() takes for leaving, too; HTTP/2
+// that it has reset the stream or closed the connection. Under select and poll a client is not seen to leave.
+bool has_left(const ngx_connection_t* client) {
+  return client->error != 0 || client->read->error != 0 || client->read->pending_eof != 0;
 }
 
 }  // namespace
@@ -227,9 +232,10 @@ class Exchange::Hashing {
   explicit Hashing(Exchange& exchange) : exchange_(exchange) {
     if (exchange.r_ == exchange.r_->main) {
       exchange.hashing_ = true;
-      watch_client(exchange.r_, [](ngx_http_request_t* r) {
+      exchange.r_->read_event_handler = [](ngx_http_request_t* r) {
+        ngx_http_block_reading(r);  // what the client sends ahead stays where it is
         static_cast<Exchange*>(ngx_http_get_module_ctx(r, ngx_http_wallet_sync_module))->post();
-      });
+      };
       exchange.post();  // the client may have left while Redis was asked
     }
   }
@@ -256,7 +262,7 @@ void Exchange::run() {
     return;
   }
   const bool given_up = !task_->done();
-  if (given_up && !(hashing_ && client_has_left(r_))) {
+  if (given_up && !(hashing_ && has_left(r_->connection))) {
     return;
   }
   ngx_connection_t* connection = r_->connection;
