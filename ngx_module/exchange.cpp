@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "client.hpp"
 #include "handler.hpp"
 #include "response_header.hpp"
 #include "takeover.hpp"
@@ -30,6 +29,12 @@ Request read_request(ngx_http_request_t* r) {
   }
   request.prefers_html = accepts_html(r);
   return request;
+}
+
+// epoll tells that the client sends no more, which ngx_http_test_reading() takes for leaving, too; HTTP/2
+// that it has reset the stream or closed the connection. Under select and poll a client is not seen to leave.
+bool has_left(const ngx_connection_t* client) {
+  return client->error != 0 || client->read->error != 0 || client->read->pending_eof != 0;
 }
 
 }  // namespace
@@ -170,11 +175,12 @@ class Exchange::Hashing {
   explicit Hashing(Exchange& exchange) : exchange_(exchange) {
     if (exchange.r_ == exchange.r_->main) {
       exchange.hashing_ = true;
-      watch_client(exchange.r_, [](ngx_http_request_t* r) {
+      exchange.r_->read_event_handler = [](ngx_http_request_t* r) {
+        ngx_http_block_reading(r);  // what the client sends ahead stays where it is
         if (RequestBody* body = RequestBody::of(r)) {
           body->reader().on_client();
         }
-      });
+      };
       exchange.post();  // the client may have left while Redis was asked
     }
   }
@@ -203,7 +209,7 @@ void Exchange::run() {
       return;
     }
     if (!task_->done()) {
-      if (hashing_ && client_has_left(r_)) {
+      if (hashing_ && has_left(r_->connection)) {
         give_up();
       }
       return;

@@ -30,7 +30,7 @@ class RequestBody {
     virtual void on_body(End end) = 0;
     // nginx answers by its page of that status, or not at all if the client has gone.
     virtual void on_broken_body(ngx_int_t status) = 0;
-    // What watch_client() was asked for has happened.
+    // While a request waits: its client has sent something, or has left.
     virtual void on_client() = 0;
 
    protected:

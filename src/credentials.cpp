@@ -51,14 +51,18 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
     co_return refuse(failed->count > limit.attempts ? too_many_failures(failed->seconds_left)
                                                     : wrong_credentials(call));
   }
+  // Others may have used the attempts up meanwhile. The store refuses a right guess then, but what is done on
+  // the way there, another hash for a new password, or what is said of the account, would tell that it was
+  // right.
+  auto later = co_await store.read_login(email);
+  if (!later) {
+    co_return refuse(store_failure(later.error()));
+  }
+  if (limit.exceeded_by(later->failed)) {
+    co_return refuse(too_many_failures(later->failed.seconds_left));
+  }
   if (!state->account->verified) {
-    // Nothing is stored for a guess that ends here, so nobody else refuses it when it came beyond the limit.
-    auto later = co_await store.read_login(email);
-    if (!later) {
-      co_return refuse(store_failure(later.error()));
-    }
-    co_return refuse(limit.exceeded_by(later->failed) ? too_many_failures(later->failed.seconds_left)
-                                                      : error_response(401, "Account is not verified"));
+    co_return refuse(error_response(401, "Account is not verified"));
   }
   co_return Checked{std::move(state->account), {}};
 }

@@ -44,8 +44,8 @@ bool is_dot_atom(std::string_view text) {
   return in_atom;
 }
 
-// Simple mapping: one code point becomes one, whatever the locale, though not always
-// in as many bytes (U+023A grows, U+0130 shrinks). What is not UTF-8 becomes U+FFFD.
+// Simple mapping: one code point becomes one, whatever the locale, though not always in as many bytes (U+023A
+// grows, U+0130 shrinks). What is not UTF-8 becomes U+FFFD.
 std::string lower_case(std::string_view text) {
   std::string lower;
   lower.reserve(text.size());
