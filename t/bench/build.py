@@ -68,9 +68,12 @@ class Against:
 
 def describe():
     """The commit that stands in the working tree, and whether it was changed since."""
-    commit = run_or_fail(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], "this is no git checkout")
-    changed = run_or_fail(["git", "-C", ROOT, "status", "--porcelain", "--", "src", "redis", "ngx_module"], "git status")
-    return commit + (" with changes" if changed else "")
+    git = ["git", "-C", ROOT]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    if commit.returncode:
+        return "sources without a history"
+    changed = run_or_fail([*git, "status", "--porcelain", "--", "src", "redis", "ngx_module"], "git status fails")
+    return commit.stdout.strip() + (" with changes" if changed else "")
 
 
 def sources_of(path):

@@ -129,8 +129,8 @@ def latency(bench):
 def fanout(bench):
     options = bench.options
     print("## Updates told, many accounts\n")
-    print(f"Two workers, {options.updates:,} updates/s, published straight into Redis, of {options.many_accounts:,} accounts of 3")
-    print(f"sockets each, for {options.seconds} s; milliseconds. The messages are all that the workers have to do.\n")
+    print(f"Two workers, {options.updates:,} updates/s, published straight into Redis, of {options.many_accounts:,} accounts")
+    print(f"of 3 sockets each, for {options.seconds} s; milliseconds. The messages are all that the workers have to do.\n")
     updates(bench, "fanout", "publish", options.many_accounts, 3, 0, options.updates)
 
 
