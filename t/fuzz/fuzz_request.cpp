@@ -98,6 +98,10 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
     shown = wallet;
     co_return change<PutOutcome>(kOutcomes[choose(4)], PutOutcome::stored);
   }
+  Task<Result<TokenState>> read_token(Token, UnixTime) override {
+    if (auto error = trouble()) co_return *error;
+    co_return token_state();
+  }
   Task<Result<Standing>> read_standing(Token, UnixTime) override {
     if (auto error = trouble()) co_return *error;
     co_return Standing{token_state(), 1, "salt"};

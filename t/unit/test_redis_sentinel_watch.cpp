@@ -241,7 +241,7 @@ void requests_move_with_the_master(void**) {
   server.links = server.lanes = 1;
   RedisStore store(loop, server, monitor);
   assert_int_equal(loop.peers(), 1);
-  auto read = store.read_login(account_id());
+  auto read = store.read_login(an_email());
   read.start();
   assert_false(read.done());  // nobody has said yet that there is no master
   greets(loop.peer(0));
@@ -267,12 +267,12 @@ void without_a_master_requests_fail_at_once(void**) {
   ManualLoop loop;
   TestMonitor monitor;
   RedisStore store(loop, by_sentinels(1), monitor);
-  auto waiting = store.read_login(account_id());
+  auto waiting = store.read_login(an_email());
   waiting.start();
   loop.peer(0).refuses();
   assert_true(waiting.done());
   assert_true(waiting.take().error() == StoreError::unavailable);
-  auto later = store.read_login(account_id());
+  auto later = store.read_login(an_email());
   later.start();
   loop.pass(0);
   assert_true(later.done());
