@@ -10,11 +10,13 @@ from faults.relay import COMMAND, CUT, PUSH, REPLY, Answer, Delay, Replace
 from support.resp import encode
 
 NOWHERE = b"wsync:{nowhere}"
+ABORTED = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
 
 
 class Bug:
-    """share: of the messages that it would change."""
+    """at: what it looks at, as (kind, name of the command). share: of the messages that it would change."""
 
+    at = ()
     share = 1.0
 
     def __init__(self):
@@ -24,8 +26,6 @@ class Bug:
         if (message.kind, message.name) in self.at and self._concerns(message) and self._rng.random() < self.share:
             return self.change(link, message)
         return None
-
-    at = ()  # (kind, name of the command)
 
     def _concerns(self, message):
         return True
@@ -48,31 +48,30 @@ class NoWatch(Bug):
 
 
 class Transaction(Bug):
-    """Concerns the EXEC of transactions that write a wallet."""
+    """Lies about transactions that write a wallet. instead: what is sent in place of EXEC."""
 
-    at = ((COMMAND, "MULTI"), (COMMAND, "HSET"), (COMMAND, "EXEC"), (REPLY, "EXEC"))
+    instead = None
 
     def __init__(self):
         super().__init__()
-        self._writes, self._lies = set(), {}
+        self._queued, self._lies = {}, {}  # names of commands, by link
 
     def __call__(self, link, message):
         if message.kind == COMMAND and message.name == "MULTI":
-            self._writes.discard(link)
-        elif message.kind == COMMAND and message.name == "HSET" and is_wallet_write(message.words):
-            self._writes.add(link)
-        elif message.kind == COMMAND and message.name == "EXEC" and link in self._writes and self._rng.random() < self.share:
-            self._lies[link] = True
-            return self.send()
-        elif message.kind == REPLY and message.name == "EXEC" and self._lies.pop(link, False):
-            return Replace(self.lie(message.raw))
+            self._queued[link] = []
+        elif message.kind == COMMAND and message.name == "EXEC":
+            queued = self._queued.pop(link, [])
+            if any(map(is_wallet_write, queued)) and self._rng.random() < self.share:
+                self._lies[link] = queued
+                return self.instead
+        elif message.kind == COMMAND and link in self._queued:
+            self._queued[link].append(message.words)
+        elif message.kind == REPLY and message.name == "EXEC" and link in self._lies:
+            return Replace(self.lie(self._lies.pop(link)))
         return None
 
-    def send(self):
-        """What takes EXEC's place."""
-        return None
-
-    def lie(self, raw):
+    def lie(self, queued):
+        """What is said of EXEC. queued: the commands before it."""
         raise NotImplementedError
 
 
@@ -80,12 +79,10 @@ class Forgetful(Transaction):
     """A write that is said to be done, and is not."""
 
     share = 0.05
+    instead = Replace(encode("DISCARD"))
 
-    def send(self):
-        return Replace(encode("DISCARD"))
-
-    def lie(self, raw):
-        return b"*2\r\n:0\r\n:0\r\n"
+    def lie(self, queued):
+        return b"*%d\r\n" % len(queued) + b":1\r\n" * len(queued)
 
 
 class SaysRaced(Transaction):
@@ -93,7 +90,7 @@ class SaysRaced(Transaction):
 
     share = 0.05
 
-    def lie(self, raw):
+    def lie(self, queued):
         return b"*-1\r\n"
 
 
@@ -102,13 +99,20 @@ class SaysRefused(Transaction):
 
     share = 0.05
 
-    def lie(self, raw):
-        return b"-EXECABORT Transaction discarded because of previous errors.\r\n"
+    def lie(self, queued):
+        return ABORTED
 
 
-def is_wallet_read(message):
-    """The read of a whole wallet that is there."""
-    return message.words[1].endswith(b":wallet") and len(message.words) == 5 and message.value[0] is not None
+def wallet_fields(message):
+    """What an HMGET of a wallet that is there has shown: a dict by field; else an empty one."""
+    if not message.words[1].endswith(b":wallet") or message.value[0] is None:
+        return {}
+    return dict(zip(message.words[2:], message.value))
+
+
+def array(values):
+    items = (b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value) for value in values)
+    return b"*%d\r\n" % len(values) + b"".join(items)
 
 
 class OldReads(Bug):
@@ -122,7 +126,7 @@ class OldReads(Bug):
         self._first = {}
 
     def _concerns(self, message):
-        return is_wallet_read(message)
+        return b"wallet" in wallet_fields(message)
 
     def change(self, link, message):
         return Replace(self._first.setdefault(message.words[1], message.raw))
@@ -132,22 +136,25 @@ class MixedReads(OldReads):
     """Reads that show the hmac of another write."""
 
     def change(self, link, message):
-        sequence, hmac, wallet = message.value
-        return Replace(encode(sequence, self._first.setdefault(message.words[1], hmac), wallet))
+        fields = wallet_fields(message)
+        fields[b"hmac"] = self._first.setdefault(message.words[1], fields[b"hmac"])
+        return Replace(array(list(fields.values())))
 
 
 class WrongSequence(Bug):
     """Changes that see a sequence which is not there yet."""
 
     at = ((REPLY, "HMGET"),)
-    share = 0.05
+    share = 0.2
 
     def _concerns(self, message):
-        return message.words[-1] == b"write" and message.value[0] is not None
+        fields = wallet_fields(message)
+        return b"sequence" in fields and b"wallet" not in fields
 
     def change(self, link, message):
-        sequence, write = message.value
-        return Replace(encode(int(sequence) + 1, write))
+        fields = wallet_fields(message)
+        fields[b"sequence"] = b"%d" % (int(fields[b"sequence"]) + 1)
+        return Replace(array(list(fields.values())))
 
 
 class NoNews(Bug):
@@ -175,7 +182,7 @@ class LateNews(Bug):
     at = ((PUSH, "MESSAGE"),)
 
     def change(self, link, message):
-        return Delay(6.0)
+        return Delay(60.0)
 
 
 class WrongNews(Bug):
@@ -220,8 +227,6 @@ class TokensVanish(Bug):
 class HalfAChange(Bug):
     """A password change that leaves the wallet as it was."""
 
-    at = ((COMMAND, "HSET"),)
-
     def __init__(self):
         super().__init__()
         self._changing = set()
@@ -240,8 +245,6 @@ class HalfAChange(Bug):
 class DeniesSignups(Bug):
     """A signup that is said to be refused, and is done."""
 
-    at = ((COMMAND, "HSET"), (REPLY, "EXEC"))
-
     def __init__(self):
         super().__init__()
         self._signups = set()
@@ -251,7 +254,7 @@ class DeniesSignups(Bug):
             self._signups.add(link)
         elif message.kind == REPLY and message.name == "EXEC" and link in self._signups:
             self._signups.discard(link)
-            return Replace(b"-EXECABORT Transaction discarded because of previous errors.\r\n")
+            return Replace(ABORTED)
         return None
 
 
@@ -268,7 +271,7 @@ class SlowStart(Bug):
 class LosesReplies(Bug):
     """The answer to a change is lost, and then Redis cannot be reached for a while."""
 
-    at = ((REPLY, "EXEC"), (COMMAND, "PING"))
+    at = ((REPLY, "EXEC"),)
     share = 0.3
 
     def __init__(self):

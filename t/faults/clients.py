@@ -1,6 +1,6 @@
 """One client: requests of one device of an account, each of them recorded with what its answer proves.
 
-It knows the protocol and nothing of what the others do; what it does next is decided in population.py.
+It knows the protocol and nothing of what the others do; what it does next is decided in device.py.
 """
 
 import base64
@@ -104,7 +104,7 @@ class Client:
             self.recorder.add(records.Message(operation.socket, self.account, records.now(), sequence))
             on_update(sequence)
         self.recorder.add(records.Closed(operation.socket, self.account, records.now(), websocket.close_code,
-                                         by_client=getattr(websocket, "left", False)))
+                                         by_client=websocket.left))
         websocket.drop()
 
     def leave(self):

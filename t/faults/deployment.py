@@ -168,11 +168,11 @@ class OneMachine(Deployment):
         try:
             if self.machine.running:
                 await asyncio.to_thread(self.machine.quit)
-                for node in self.nodes:
-                    await asyncio.to_thread(node.assert_left)
-        finally:
-            for relay in self.relays:
+            for relay in self.relays:  # one that is deaf has kept connections open that nginx has left
                 await relay.stop()
+            for node in self.nodes:
+                await asyncio.to_thread(node.assert_left)
+        finally:
             await asyncio.to_thread(self.kill)
 
     def kill(self):

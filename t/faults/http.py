@@ -116,6 +116,7 @@ class Websocket(Link):
     """open() first; then hear() until it gives None."""
 
     close_code = None
+    left = False  # we are about to close it
 
     async def open(self, target):
         return await self.call("GET", target, headers=HANDSHAKE)

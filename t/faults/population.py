@@ -42,7 +42,7 @@ class Mix:
 class Population:
     """port(): where the next connection goes to."""
 
-    def __init__(self, recorder, port, seed, mix=None, patience=20):
+    def __init__(self, recorder, port, seed, mix=None, patience=60):
         self.recorder, self.port, self.seed, self.mix, self.patience = recorder, port, seed, mix or Mix(), patience
         self.over = asyncio.Event()
         self._over = asyncio.ensure_future(self.over.wait())

@@ -8,6 +8,7 @@ import signal
 from faults import history as records
 from faults.fault import ELSEWHERE, Fault, NodeFault, fault
 from support.resp import RedisError
+from support.wait import until
 
 READS = (records.READ, records.SEED)
 
@@ -95,13 +96,10 @@ class Refuse(NodeFault):
     """A setting with which Redis refuses to write; reading goes on."""
 
     spares = READS
-    setting, usual = "", ""
+    setting, strict, usual = "", "", ""
 
     async def inject(self):
-        await self.node.ask("CONFIG", "SET", self.setting, await self._value())
-
-    async def _value(self):
-        raise NotImplementedError
+        await self.node.ask("CONFIG", "SET", self.setting, self.strict)
 
     async def heal(self):
         await self.node.ask("CONFIG", "SET", self.setting, self.usual)
@@ -113,10 +111,7 @@ class MaxMemory(Refuse):
     """No memory for another write."""
 
     name = "redis-maxmemory"
-    setting, usual = "maxmemory", "0"
-
-    async def _value(self):
-        return "1mb"
+    setting, strict, usual = "maxmemory", "1mb", "0"
 
 
 @fault
@@ -124,10 +119,7 @@ class MinReplicas(Refuse):
     """More replicas are asked for than there are."""
 
     name = "redis-min-replicas"
-    setting, usual = "min-replicas-to-write", "0"
-
-    async def _value(self):
-        return "1"
+    setting, strict, usual = "min-replicas-to-write", "1", "0"
 
 
 @fault
@@ -148,14 +140,22 @@ class FullDisk(NodeFault):
         return os.path.join(self.redis.directory, "ballast")
 
     async def inject(self):
+        await asyncio.to_thread(self._fill)
+
+    def _fill(self):
         with open(self._ballast, "wb") as out:
-            while left := os.statvfs(self.redis.directory).f_bavail:
-                try:
-                    os.posix_fallocate(out.fileno(), out.tell(), left * os.statvfs(self.redis.directory).f_frsize)
-                    out.seek(0, os.SEEK_END)
-                except OSError as error:
-                    if error.errno != errno.ENOSPC:  # Redis has taken some of it
-                        raise
+            until(lambda: self._take_all(out), "the disk is full")
+
+    def _take_all(self, out):
+        volume = os.statvfs(self.redis.directory)
+        try:
+            if volume.f_bavail:
+                os.posix_fallocate(out.fileno(), out.seek(0, os.SEEK_END), volume.f_bavail * volume.f_frsize)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:  # Redis has taken some of it in between
+                raise
+            return False
+        return True
 
     async def heal(self):
         await asyncio.to_thread(self.redis.kill)

@@ -100,6 +100,8 @@ class Link:
             reset(self.nginx.transport)  # as a port nobody listens on, as far as a relay can
             self.relay.links.discard(self)
             return
+        if self.nginx.transport.is_closing() and not self.deaf:
+            self.close()
         self._flush_kept()
 
     def received(self, side, data):

@@ -43,7 +43,7 @@ class HalfOpen(RelayFault):
 
 
 class AtMessage(RelayFault):
-    """Something happens to messages of a chosen kind, until it has happened often enough or time is up."""
+    """Something happens to messages of a chosen kind."""
 
     choices = ()  # (COMMAND | REPLY | PUSH, name of the command)
 
@@ -52,7 +52,6 @@ class AtMessage(RelayFault):
         self._kind, self._name = rng.choice(self.choices)
         self._share = rng.choice((0.1, 0.5, 1.0))  # of these messages
         self.detail = f"{self._kind} of {self._name}, {self._share:.0%}"
-        self.happened = 0
 
     async def inject(self):
         self.relay.hooks.append(self._look)
@@ -60,7 +59,6 @@ class AtMessage(RelayFault):
     def _look(self, link, message):
         if message.kind == self._kind and (self._kind == PUSH or message.name == self._name) \
                 and self.rng.random() < self._share:
-            self.happened += 1
             return self.action()
         return None
 

@@ -36,6 +36,13 @@ def test_a_worker_that_was_stopped_and_a_machine_that_stood_still_may_be_late(st
     assert not story.broken()
 
 
+def test_a_machine_that_stood_still_does_not_excuse_everything(story):
+    story.history.add(Stall(story.clock, story.clock + 60 * SECOND, 60 * SECOND))
+    story.read(2, took=30.0)
+    story.stored(2)
+    assert story.broken() == {"every answer comes in time"}
+
+
 def test_an_answer_without_form(story):
     story.read(2, malformed="the answer is text/html")
     story.stored(2)

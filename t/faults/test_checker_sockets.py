@@ -2,6 +2,8 @@
 
 import pytest
 
+from faults.checker.view import SECOND
+from faults.history import Stall
 from faults.story import begun
 
 
@@ -37,6 +39,17 @@ def test_a_socket_that_is_never_told(story):
     story.stored(3)
     assert not story.broken()
     story.later(2)
+    story.stored(3)
+    assert story.broken() == {"connected devices learn the newest sequence"}
+
+
+def test_a_machine_that_stands_still_does_not_excuse_a_socket_for_ever(story):
+    story.history.add(Stall(story.clock, story.clock + 120 * SECOND, 120 * SECOND))
+    story.write(3, "w3")
+    story.later(25)
+    story.stored(3)
+    assert not story.broken()
+    story.later(10)
     story.stored(3)
     assert story.broken() == {"connected devices learn the newest sequence"}
 

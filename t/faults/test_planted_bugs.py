@@ -84,7 +84,7 @@ async def play(case, directory):
     deployment.facts.update(case.facts)
     if case.bug:
         deployment.relays[0].hooks.append(case.bug())
-    schedule = Again(Act(tuple(Strike(name, 1.0, seconds, 1) for name, seconds in case.faults), 3.0))
+    schedule = Again(Act(tuple(Strike(name, 2.0, seconds, 1) for name, seconds in case.faults), 3.0))
     seconds = LONGEST if case.promise not in (None, LOST) else 10.0
     a_round = Round(deployment, schedule, 1, seconds, str(directory), case.mix, until=case.enough if case.promise else None)
     a_round.last_writes = 2

@@ -1,7 +1,7 @@
 """Promises about every answer, whatever it says."""
 
 from faults import history as records
-from faults.checker.view import SECOND
+from faults.checker.view import EXCUSED, SECOND
 
 # What each kind may wait for: (reads, changes, password hashes). A read may wait for its connection first; a change
 # has one deadline for everything.
@@ -38,8 +38,8 @@ def in_time(view):
             reads += 1  # a conflict tells what stands in the way
         limit = (reads * (facts.connect_timeout + facts.timeout) + changes * facts.timeout + hashes * facts.hashing
                  + facts.slack)
-        lost = view.stalled(operation.begin, operation.end, hashing=hashes > 0)
-        took = (operation.end - operation.begin - lost) / SECOND
+        lost = view.stalled(operation.begin, operation.end, hashing=hashes > 0) / SECOND
+        took = (operation.end - operation.begin) / SECOND - min(lost, EXCUSED * limit)
         if took > limit:
             stopped = [d for d in view.struck(operation) if "nginx" in d.touches]
             took -= sum(min(d.end, operation.end) - max(d.begin, operation.begin) for d in stopped) / SECOND

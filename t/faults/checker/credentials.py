@@ -10,7 +10,7 @@ from faults.checker.view import FOREVER, SECOND
 # Answers that tell nothing about the credentials.
 SILENT = frozenset({records.UNAVAILABLE, records.UNKNOWN, records.UNREACHED, records.LOST, records.HUNG, records.ODD})
 USES_TOKEN = frozenset({records.READ, records.WRITE, records.SOCKET})
-LONG = 0.9  # of a token's lifetime: a clock that is ahead by more may make tokens expire
+LONG = 0.98  # of a token's lifetime: a clock that is ahead by more makes tokens expire that are some hours old
 
 
 class Chain:
