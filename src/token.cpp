@@ -30,11 +30,11 @@ Digest sha256(std::string_view bytes) {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
   };
   static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+  thread_local const std::unique_ptr<EVP_MD_CTX, Free> kContext(EVP_MD_CTX_new());
   Digest digest{};
-  if (EVP_DigestInit_ex2(context.get(), kSha256, nullptr) != 1 ||
-      EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1 ||
-      EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
+  if (EVP_DigestInit_ex2(kContext.get(), kSha256, nullptr) != 1 ||
+      EVP_DigestUpdate(kContext.get(), bytes.data(), bytes.size()) != 1 ||
+      EVP_DigestFinal_ex(kContext.get(), digest.data(), nullptr) != 1) {
     std::abort();
   }
   return digest;
