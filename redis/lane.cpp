@@ -213,7 +213,7 @@ bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> 
   if (const Reply* error = first_error(seen)) {
     node_.monitor().warn("Redis at " + node_.server().name() + " refuses to read: " + loggable(error->text));
     node_.doubt(connection, *error);
-    refuse(member, StoreError::refused);
+    refuse(member, *error);
     return false;
   }
   if (const auto error = member.change->decide(seen, writes)) {
@@ -297,10 +297,19 @@ void Lane::refused(Connection& connection, const Replies& replies) {
     const bool concerned = stage_ != Stage::executing || member.writes > 0;
     member.writes = 0;
     if (concerned && (all || alone)) {
-      refuse(member, StoreError::refused);
+      refuse(member, error);
     } else {
       queue_.contention_.lost(member.account->id, 1, now);
     }
+  }
+}
+
+// What became of an earlier EXEC a server that is no master cannot tell; its successor can.
+void Lane::refuse(BatchMember& member, const Reply& error) {
+  const bool read_back_later =
+      member.change != nullptr && member.change->maybe_written() && says_not_a_master(error);
+  if (!read_back_later) {
+    refuse(member, StoreError::refused);
   }
 }
 

@@ -48,6 +48,7 @@ class Lane final : public Node::Tenant, private Receiver {
   void confirm(bool replicated);
   void refused(Connection& connection, const Replies& replies);
   void refuse(BatchMember& member, StoreError error);
+  void refuse(BatchMember& member, const Reply& error);
   bool any_confirming() const;
   std::size_t accounts() const;
   void end();  // whoever is not answered is tried again

@@ -272,6 +272,35 @@ void after_a_crash_and_a_restart_each_change_finds_out_what_became_of_it(void**)
   }
 }
 
+// A failover: the reply is lost, and for a while there is a server that is no master. It says nothing about
+// what became of the change, and most of the deadline is left.
+void what_may_have_been_written_outlasts_a_server_that_is_no_master(void**) {
+  for (const std::string_view stale : {"yes", "no"}) {  // it refuses the write, or even to read
+    RedisServer demoted({"--replica-serve-stale-data", std::string(stale)});
+    ChangeBench bench(demoted.server());
+    int execs = 0;
+    bool lost = false;
+    bench.judge = [&](std::string_view request) {
+      if (has(request, "EXEC") && ++execs == 1) {
+        lost = true;
+        return Verdict::cut;
+      }
+      if (has(request, "WATCH") && std::exchange(lost, false)) {
+        demoted("REPLICAOF", "127.0.0.1", 1);
+      }
+      return Verdict::forward;
+    };
+    Begun<std::int64_t> begun(increment(bench.queue, kAccount));
+    assert_true(bench.loop.run_until([&] { return bench.queue.known_down() || begun.done(); }));
+    assert_false(begun.done());
+    demoted("REPLICAOF", "NO", "ONE");
+    assert_true(bench.loop.run_until([&] { return begun.done(); }));
+    assert_true(begun.gave(1));
+    assert_text(counter(demoted), "1");
+    assert_int_equal(bench.monitor.failures(), 0);
+  }
+}
+
 void a_look_that_is_cut_is_repeated_but_not_for_ever(void**) {
   ChangeBench bench(redis->server());
   int looks = 0;
@@ -431,6 +460,7 @@ int main() {
       cmocka_unit_test_setup(an_exec_whose_answer_is_lost_is_unknown_at_the_deadline_and_not_before, flush),
       cmocka_unit_test_setup(what_may_have_been_written_waits_for_redis_while_others_are_turned_away, flush),
       cmocka_unit_test_setup(after_a_crash_and_a_restart_each_change_finds_out_what_became_of_it, flush),
+      cmocka_unit_test_setup(what_may_have_been_written_outlasts_a_server_that_is_no_master, flush),
       cmocka_unit_test_setup(a_look_that_is_cut_is_repeated_but_not_for_ever, flush),
       cmocka_unit_test_setup(a_look_without_an_answer_is_unavailable_at_the_deadline, flush),
       cmocka_unit_test_setup(an_exec_without_an_answer_is_unknown_at_the_deadline, flush),

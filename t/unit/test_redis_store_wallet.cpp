@@ -330,7 +330,9 @@ void two_writes_of_one_worker_are_told_apart_too(void**) {
 
 void a_lost_answer_is_unknown_while_redis_stays_away(void**) {
   RedisServer mortal;
-  ProxiedWorker worker(mortal.server());
+  Server server = mortal.server();
+  server.command_timeout_ms = 1000;
+  ProxiedWorker worker(server);
   const Token token = issue_token(mortal, account_id());
   worker.at_first_exec([&] {
     mortal.kill();

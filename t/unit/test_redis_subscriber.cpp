@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "manual_loop.hpp"
 #include "redis_fixture.hpp"
 #include "subscriber.hpp"
 
@@ -216,6 +217,42 @@ void who_goes_away_while_joining_is_forgotten(void**) {
   }
 }
 
+// Nothing is published for hours, and nobody would notice that the peer is gone. The test plays it.
+void a_peer_that_does_not_answer_the_heartbeat_is_left(void**) {
+  ManualLoop loop;
+  TestMonitor monitor;
+  Server server;
+  server.host = "192.0.2.1";
+  Deadlines deadlines(loop);
+  Node node(loop, server, monitor);
+  const Keyspace keys("wsync");
+  Heard listener;
+  Subscriber subscriber(deadlines, node, keys, listener);
+  auto joining = join(subscriber, account(1));
+  joining.start();
+  loop.peer(0).greets();
+  const auto confirmation = [](const std::string& channel) {
+    return "*3\r\n$9\r\nsubscribe\r\n$" + std::to_string(channel.size()) + "\r\n" + channel + "\r\n:1\r\n";
+  };
+  loop.peer(0).says(confirmation(keys.heartbeat()) + confirmation(keys.events(account(1))));
+  assert_true(joining.done() && joining.take());
+  loop.peer(0).heard();
+  for (int i = 0; i < 3; ++i) {
+    loop.pass(10'000);
+    assert_text(loop.peer(0).heard(), Command("SUBSCRIBE", keys.heartbeat()).wire());
+    loop.peer(0).says(confirmation(keys.heartbeat()));
+  }
+  loop.pass(10'000);
+  assert_false(loop.peer(0).closed());
+  loop.pass(10'000);
+  assert_true(loop.peer(0).closed());
+  assert_int_equal(loop.peers(), 2);
+  loop.peer(1).greets();
+  assert_int_equal(listener.gaps, 0);  // not before all is subscribed again
+  loop.peer(1).says(confirmation(keys.heartbeat()) + confirmation(keys.events(account(1))));
+  assert_int_equal(listener.gaps, 1);
+}
+
 int start_redis(void**) {
   redis = new RedisServer;
   return 0;
@@ -241,6 +278,7 @@ int main() {
       cmocka_unit_test(a_user_who_may_not_subscribe_is_refused_and_it_is_said),
       cmocka_unit_test(a_join_that_is_not_confirmed_is_given_up),
       cmocka_unit_test(who_goes_away_while_joining_is_forgotten),
+      cmocka_unit_test(a_peer_that_does_not_answer_the_heartbeat_is_left),
   };
   return cmocka_run_group_tests_name("redis subscriber", tests, start_redis, stop_redis);
 }
