@@ -98,7 +98,7 @@ void a_refused_signup_may_be_abandoned_anywhere(void**) {
 }
 
 void a_password_change_may_be_abandoned_anywhere(void**) {
-  abandon_everywhere<ChangeOutcome>([](RedisStore& store) {
+  abandon_everywhere<ChangeResult>([](RedisStore& store) {
     (*redis)("HSET", kKeys.account(account_id()), "password-key", password_hash('a').key, "password-salt",
              password_hash('a').salt, "verified", "1");
     return store.change_password(account_id(), {password_hash('a'), password_hash('b'), "seed", std::nullopt},
