@@ -47,22 +47,6 @@ Framer::~Framer() {
   }
 }
 
-void Framer::queue_text(std::string_view text) {
-  const wslay_event_msg message{WSLAY_TEXT_FRAME, reinterpret_cast<const std::uint8_t*>(text.data()),
-                                text.size()};
-  wslay_event_queue_msg(context_, &message);
-}
-
-void Framer::queue_ping() {
-  const wslay_event_msg message{WSLAY_PING, nullptr, 0};
-  wslay_event_queue_msg(context_, &message);
-}
-
-void Framer::queue_close(std::uint16_t code, std::string_view reason) {
-  wslay_event_queue_close(context_, code, reinterpret_cast<const std::uint8_t*>(reason.data()),
-                          reason.size());
-}
-
 bool Framer::pump() {
   pause_at_ = received_ + kMaxBytes;
   for (int round = 0; round < kMaxRounds; ++round) {
@@ -70,7 +54,11 @@ bool Framer::pump() {
     if (wants_write() && wslay_event_send(context_) != 0) {
       return false;
     }
-    if (wants_write() || wslay_event_want_read(context_) == 0) {
+    const ssize_t flushed = transport_.flush();
+    if (flushed == Transport::kClosed) {
+      return false;
+    }
+    if (wants_write() || flushed == Transport::kWouldBlock || wslay_event_want_read(context_) == 0) {
       return true;  // what cannot be written keeps us from reading more
     }
     if (wslay_event_recv(context_) != 0 && (failed_ || !refuse())) {
@@ -81,7 +69,7 @@ bool Framer::pump() {
     }
   }
   paused_ = true;
-  return true;
+  return !wants_write() || wslay_event_send(context_) == 0;
 }
 
 // A frame header that breaks the rules makes wslay give up without a close code; a context of its own sends
@@ -91,14 +79,14 @@ bool Framer::refuse() {
   if (!begin()) {
     return false;
   }
-  queue_close(WSLAY_CODE_PROTOCOL_ERROR, {});
+  refuse_by(WSLAY_CODE_PROTOCOL_ERROR);
   wslay_event_shutdown_read(context_);
   return true;
 }
 
 bool Framer::at_rest() const {
   return !wants_write() && !in_message_ && received_ == accounted_ && wslay_event_want_read(context_) != 0 &&
-         wslay_event_get_close_sent(context_) == 0;
+         !said_close();
 }
 
 ssize_t Framer::on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int,
@@ -138,7 +126,7 @@ void Framer::on_frame_start(wslay_event_context_ptr, const wslay_event_on_frame_
   if (!wslay_is_ctrl_frame(frame->opcode)) {
     framer.in_message_ = frame->fin == 0;
   } else if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1) {
-    framer.queue_close(WSLAY_CODE_PROTOCOL_ERROR, {});  // half a code, which wslay takes for none
+    framer.refuse_by(WSLAY_CODE_PROTOCOL_ERROR);  // half a code, which wslay takes for none
   }
 }
 

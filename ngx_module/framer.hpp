@@ -1,8 +1,8 @@
-// Websocket framing (RFC 6455) by wslay, for a connection that has bytes in progress.
+// What a client says on a websocket (RFC 6455), by wslay: its frames are taken apart, and pings, closes and
+// violations are answered. What we say unasked is in websocket_frame.hpp.
 //
 // wslay's contexts hold two buffers of 4 KiB, far more than an idle socket may take. So a socket has a Framer
-// only while a frame or a message is incomplete or something waits to be sent; at_rest() says when it can be
-// let go.
+// only while a frame or a message of its client is incomplete; at_rest() says when it can be let go.
 #pragma once
 
 #include <sys/types.h>
@@ -11,19 +11,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string_view>
 
 namespace wallet_sync {
 
 class Framer {
  public:
-  // The connection. Both return the number of bytes, kWouldBlock, or kClosed.
+  // The connection. Each returns the number of bytes, kWouldBlock, or kClosed.
   class Transport {
    public:
     static constexpr ssize_t kWouldBlock = -1;
     static constexpr ssize_t kClosed = -2;
     virtual ssize_t read(std::uint8_t* to, std::size_t size) = 0;
     virtual ssize_t write(const std::uint8_t* from, std::size_t size) = 0;
+    // Sends what was written, if the transport collects it. kWouldBlock: some of it waits.
+    virtual ssize_t flush() { return 0; }
 
    protected:
     ~Transport() = default;
@@ -35,10 +36,6 @@ class Framer {
   Framer(const Framer&) = delete;
   Framer& operator=(const Framer&) = delete;
 
-  void queue_text(std::string_view text);
-  void queue_ping();
-  void queue_close(std::uint16_t code, std::string_view reason);
-
   // Reads and writes until both would block; answers pings, closes and violations as the RFC asks. False: the
   // connection has failed. paused() tells that there may be more to read although nothing will announce it.
   bool pump();
@@ -47,12 +44,15 @@ class Framer {
   bool wants_write() const { return wslay_event_want_write(context_) != 0; }
   // The closing handshake is complete, or nothing more may be read after a violation.
   bool finished() const { return !wants_write() && wslay_event_want_read(context_) == 0; }
+  // Our close frame was written: nothing may follow it.
+  bool said_close() const { return wslay_event_get_close_sent(context_) != 0; }
   bool at_rest() const;
 
  private:
   explicit Framer(Transport& transport) : transport_(transport) {}
   bool begin();
   bool refuse();
+  void refuse_by(std::uint16_t code) { wslay_event_queue_close(context_, code, nullptr, 0); }
   static ssize_t on_recv(wslay_event_context_ptr context, std::uint8_t* to, std::size_t size, int flags,
                          void* self);
   static ssize_t on_send(wslay_event_context_ptr context, const std::uint8_t* from, std::size_t size,

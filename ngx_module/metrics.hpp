@@ -85,9 +85,10 @@ class Metrics {
   void count_response(EndpointId endpoint, int status);
   void count(Failure failure) { add(memory_.failures[static_cast<std::size_t>(failure)]); }
   void count(Counter counter) { add(memory_.counters[static_cast<std::size_t>(counter)]); }
+  void raise(Gauge gauge) { add(mine(gauge)); }
+  void lower(Gauge gauge) { mine(gauge).fetch_sub(1, std::memory_order_relaxed); }
 
  private:
-  friend class GaugeHold;
   static void add(SharedNumber& number) { number.fetch_add(1, std::memory_order_relaxed); }
   SharedNumber& mine(Gauge gauge) { return slot_.gauges[static_cast<std::size_t>(gauge)]; }
 
@@ -98,15 +99,14 @@ class Metrics {
 // One more in the gauge for as long as it lives.
 class GaugeHold {
  public:
-  GaugeHold(Metrics& metrics, Gauge gauge) : number_(metrics.mine(gauge)) {
-    number_.fetch_add(1, std::memory_order_relaxed);
-  }
-  ~GaugeHold() { number_.fetch_sub(1, std::memory_order_relaxed); }
+  GaugeHold(Metrics& metrics, Gauge gauge) : metrics_(metrics), gauge_(gauge) { metrics_.raise(gauge_); }
+  ~GaugeHold() { metrics_.lower(gauge_); }
   GaugeHold(const GaugeHold&) = delete;
   GaugeHold& operator=(const GaugeHold&) = delete;
 
  private:
-  SharedNumber& number_;
+  Metrics& metrics_;
+  Gauge gauge_;
 };
 
 }  // namespace wallet_sync

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <functional>
 
 #include "socket_hub.hpp"
+#include "websocket_frame.hpp"
 
 namespace wallet_sync {
 namespace {
 
 constexpr ngx_msec_t kSendTimeout = 10'000;  // a reader slower than that is dropped
-constexpr ngx_msec_t kCloseTimeout = 3'000;  // for the other side of the closing handshake
+constexpr ngx_msec_t kCloseTimeout = 3'000;  // from our close frame to the end of the connection
 
 Socket& of(ngx_event_t* event) {
   return *static_cast<Socket*>(static_cast<ngx_connection_t*>(event->data)->data);
@@ -21,7 +21,30 @@ std::size_t fingerprint(const Standing& standing) { return std::hash<std::string
 
 }  // namespace
 
-Socket::~Socket() { hub_.remove(*this); }
+Socket::Socket(SocketHub& hub, const SocketGroup& group) : hub_(hub), group_(group), previous_(group.last) {
+  (group.last != nullptr ? group.last->next_ : group.first) = this;
+  group.last = this;
+}
+
+Socket::Socket(Socket&& reserved) noexcept
+    : hub_(reserved.hub_),
+      group_(reserved.group_),
+      previous_(reserved.previous_),
+      next_(reserved.next_),
+      password_(reserved.password_),
+      told_(reserved.told_),
+      pending_(reserved.pending_),
+      password_changed_(reserved.password_changed_) {
+  (previous_ != nullptr ? previous_->next_ : group_.first) = this;
+  (next_ != nullptr ? next_->previous_ : group_.last) = this;
+  reserved.listed_ = false;
+}
+
+Socket::~Socket() {
+  if (listed_) {
+    hub_.remove(*this);
+  }
+}
 
 void Socket::stand_at(const Standing& standing) {
   told_ = standing.sequence;
@@ -35,41 +58,41 @@ void Socket::attach(ngx_connection_t* connection, const SocketSettings& settings
   connection_ = connection;
   settings_ = &settings;
   if (!early.empty()) {
-    early_ = std::make_unique<std::string>(std::move(early));
+    traffic().early = std::move(early);
   }
   connection->data = this;
   connection->read->handler = on_read_event;
   connection->write->handler = on_write_event;
   connection->idle = 1;  // a worker that quits calls the read handler
+#if (NGX_SSL)
+  if (connection->ssl != nullptr) {  // what it could not send at first, we offer again from somewhere else
+    SSL_set_mode(connection->ssl->connection, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  }
+#endif
   heard_ = ngx_current_msec;
-  counted_.emplace(hub_.metrics_, Gauge::websockets);
   hub_.opened(*this);
   connection->read->cancelable = 1;  // nobody waits for a ping
   ngx_add_timer(connection->read, settings.ping_interval);
-  if (password_changed_) {
-    close(kClosePolicy, "password changed");
-    return;
-  }
-  if (pending_ != 0) {
-    tell(std::exchange(pending_, 0));
-    return;
-  }
   // What arrived during the handshake was announced to the request.
   ngx_post_event(connection->read, &ngx_posted_events);
+  if (password_changed_) {
+    close(kClosePolicy, "password changed");
+  } else if (pending_ != 0) {
+    tell(pending_, update_frame(pending_));
+  }
 }
 
-void Socket::tell(Sequence sequence) {
+void Socket::tell(Sequence sequence, std::string_view frame) {
   pending_ = sequence;
-  if (!open() || (framer_ && framer_->wants_write())) {
+  if (!open() || blocked()) {
     return;  // told when it is attached, or when the client has taken what is under way
-  }
-  if (!need_framer()) {
-    return drop();
   }
   told_ = std::exchange(pending_, 0);
   hub_.metrics_.count(Counter::updates_told);
-  framer_->queue_text(wallet_update_message(told_));
-  pump();
+  if (!send(frame)) {
+    return drop();
+  }
+  await_room();
 }
 
 void Socket::catch_up(const Standing& standing) {
@@ -79,7 +102,7 @@ void Socket::catch_up(const Standing& standing) {
   if (fingerprint(standing) != password_) {
     close(kClosePolicy, "password changed");
   } else if (standing.sequence > std::max(pending_, told_)) {  // not if an update has overtaken it
-    tell(standing.sequence);
+    tell(standing.sequence, update_frame(standing.sequence));
   }
 }
 
@@ -91,14 +114,14 @@ void Socket::close(std::uint16_t code, std::string_view reason) {
   if (state_ != State::open) {
     return;
   }
-  if (!need_framer()) {
-    return drop();
-  }
   leave_open(State::closing);
-  framer_->queue_close(code, reason);
   connection_->read->cancelable = 0;  // a worker that quits waits for the handshake
   ngx_add_timer(connection_->read, kCloseTimeout);
-  pump();
+  const bool said = framer() != nullptr && framer()->said_close();  // the client's was answered
+  if (!said && !send(close_frame(code, reason))) {
+    return drop();
+  }
+  await_room();
 }
 
 void Socket::leave_open(State next) {
@@ -108,13 +131,12 @@ void Socket::leave_open(State next) {
   state_ = next;
 }
 
+// The memory goes with the connection's pool.
 void Socket::drop() {
-  ngx_connection_t* connection = std::exchange(connection_, nullptr);
-  delete this;
-  if (connection != nullptr) {
-    connection->idle = 0;
-    ngx_http_close_connection(connection);
-  }
+  ngx_connection_t* connection = connection_;
+  std::destroy_at(this);
+  connection->idle = 0;
+  ngx_http_close_connection(connection);
 }
 
 void Socket::on_read_event(ngx_event_t* event) { of(event).on_readable(); }
@@ -143,7 +165,7 @@ void Socket::on_write_event(ngx_event_t* event) {
     ngx_log_error(NGX_LOG_INFO, event->log, 0, "wallet_sync: a websocket takes nothing");
     return self.drop();
   }
-  if (self.framer_) {
+  if (self.blocked()) {
     self.pump();
   }
 }
@@ -157,59 +179,91 @@ void Socket::on_silence() {
     ngx_add_timer(connection_->read, settings_->ping_interval - silent);
     return;
   }
-  if (pinged_ || !need_framer()) {
+  if (pinged_) {
     return drop();
   }
   pinged_ = true;
   ngx_add_timer(connection_->read, settings_->ping_interval);
-  framer_->queue_ping();
-  pump();
-}
-
-// Lets bytes flow both ways, and puts the connection into the state that follows.
-void Socket::pump() {
-  if (!need_framer() || !framer_->pump()) {
+  if (!blocked() && !send(server_frame(Opcode::ping, {}))) {
     return drop();
   }
-  if (framer_->finished()) {
-    return linger();
+  await_room();
+}
+
+// Lets bytes flow both ways, and puts the connection into the state that follows. What cannot be written
+// keeps us from reading more.
+void Socket::pump() {
+  const ssize_t flushed = flush();
+  if (flushed == kClosed) {
+    return drop();
   }
-  if (framer_->wants_write()) {
-    if (connection_->write->timer_set == 0) {
-      ngx_add_timer(connection_->write, kSendTimeout);
-    }
-    if (ngx_handle_write_event(connection_->write, 0) != NGX_OK) {
+  if (flushed != kWouldBlock) {
+    const ssize_t there = look();
+    if (there == kClosed || (there != kWouldBlock && !hear())) {
       return drop();
     }
-    return;
+  }
+  if (blocked()) {
+    return await_room();
+  }
+  settle();
+}
+
+// Whether there is something for a Framer, which is not made for nothing. kWouldBlock: no.
+ssize_t Socket::look() {
+  if (framer() != nullptr || (traffic_ && !traffic_->early.empty())) {
+    return 0;
+  }
+  std::array<std::uint8_t, 256> first;
+  const ssize_t n = read(first.data(), first.size());
+  if (n > 0) {
+    traffic().early.assign(reinterpret_cast<const char*>(first.data()), static_cast<std::size_t>(n));
+  }
+  return n;
+}
+
+// False: the connection has failed.
+bool Socket::hear() {
+  Traffic& mine = traffic();
+  if (!mine.framer) {
+    mine.framer = Framer::create(*this);
+  }
+  return mine.framer && mine.framer->pump() && flush() != kClosed;
+}
+
+// Nothing waits to be written.
+void Socket::settle() {
+  if (framer() != nullptr && framer()->finished()) {
+    return linger();
   }
   if (connection_->write->timer_set != 0) {
     ngx_del_timer(connection_->write);
   }
-  if (framer_->paused()) {  // the others first
+  if (framer() != nullptr && framer()->paused()) {  // the others first
     ngx_post_event(connection_->read, &ngx_posted_next_events);
   } else if (ngx_handle_read_event(connection_->read, 0) != NGX_OK) {
     return drop();
   }
-  if (pending_ != 0 && state_ == State::open) {
-    return tell(pending_);
+  if (traffic_ && traffic_->early.empty() && (framer() == nullptr || framer()->at_rest())) {
+    traffic_.reset();
   }
-  if (framer_->at_rest()) {
-    framer_.reset();
+  if (pending_ != 0 && state_ == State::open) {
+    tell(pending_, update_frame(pending_));
   }
 }
 
 // Everything is said. What the client still sends is read and thrown away for a while: closing with unread
 // data would reset the connection, and the client might never see our close frame.
 void Socket::linger() {
-  framer_.reset();
-  early_.reset();
-  leave_open(State::lingering);
+  traffic_.reset();
   if (connection_->write->timer_set != 0) {
     ngx_del_timer(connection_->write);
   }
-  connection_->read->cancelable = 0;
-  ngx_add_timer(connection_->read, kCloseTimeout);
+  if (state_ == State::open) {  // else the time has run since our close frame
+    connection_->read->cancelable = 0;
+    ngx_add_timer(connection_->read, kCloseTimeout);
+  }
+  leave_open(State::lingering);
 #if (NGX_SSL)
   if (connection_->ssl != nullptr) {
     SSL_shutdown(connection_->ssl->connection);  // says close_notify
@@ -236,20 +290,49 @@ void Socket::discard() {
   drop();
 }
 
-bool Socket::need_framer() {
-  if (!framer_) {
-    framer_ = Framer::create(*this);
+Socket::Traffic& Socket::traffic() {
+  if (!traffic_) {
+    traffic_ = std::make_unique<Traffic>();
   }
-  return framer_ != nullptr;
+  return *traffic_;
+}
+
+// Sends a frame; what the client does not take at once waits. False: the connection has failed.
+bool Socket::send(std::string_view frame) {
+  if (blocked()) {
+    traffic_->out.append(frame);
+    return true;
+  }
+  const ngx_str_t bytes = to_ngx(frame);
+  const ssize_t n = connection_->send(connection_, bytes.data, bytes.len);
+  if (n < 0 && n != NGX_AGAIN) {
+    return false;
+  }
+  const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
+  if (sent < frame.size()) {
+    traffic().out.assign(frame.substr(sent));
+  }
+  return true;
+}
+
+// What waits is sent as soon as there is room for it, which must not take too long.
+void Socket::await_room() {
+  if (!blocked()) {
+    return;
+  }
+  if (connection_->write->timer_set == 0) {
+    ngx_add_timer(connection_->write, kSendTimeout);
+  }
+  if (ngx_handle_write_event(connection_->write, 0) != NGX_OK) {
+    drop();
+  }
 }
 
 ssize_t Socket::read(std::uint8_t* to, std::size_t size) {
-  if (early_) {
-    const std::size_t n = early_->copy(reinterpret_cast<char*>(to), size);
-    early_->erase(0, n);
-    if (early_->empty()) {
-      early_.reset();
-    }
+  if (traffic_ && !traffic_->early.empty()) {
+    std::string& early = traffic_->early;
+    const std::size_t n = early.copy(reinterpret_cast<char*>(to), size);
+    early.erase(0, n);
     return static_cast<ssize_t>(n);
   }
   if (connection_->read->ready == 0) {
@@ -264,9 +347,26 @@ ssize_t Socket::read(std::uint8_t* to, std::size_t size) {
   return n == NGX_AGAIN ? kWouldBlock : kClosed;
 }
 
+// Of the Framer. Nothing may follow our close frame.
 ssize_t Socket::write(const std::uint8_t* from, std::size_t size) {
-  const ssize_t n = connection_->send(connection_, const_cast<u_char*>(from), size);
-  return n == NGX_AGAIN ? kWouldBlock : n < 0 ? kClosed : n;
+  if (state_ == State::open) {
+    traffic().out.append(reinterpret_cast<const char*>(from), size);
+  }
+  return static_cast<ssize_t>(size);
+}
+
+ssize_t Socket::flush() {
+  if (!blocked()) {
+    return 0;
+  }
+  std::string& out = traffic_->out;
+  const ngx_str_t bytes = to_ngx(out);
+  const ssize_t n = connection_->send(connection_, bytes.data, bytes.len);
+  if (n < 0) {
+    return n == NGX_AGAIN ? kWouldBlock : kClosed;
+  }
+  out.erase(0, static_cast<std::size_t>(n));
+  return out.empty() ? n : kWouldBlock;
 }
 
 }  // namespace wallet_sync

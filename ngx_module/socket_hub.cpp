@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "websocket_frame.hpp"
+
 namespace wallet_sync {
 namespace {
 
@@ -26,16 +28,12 @@ void for_each(const SocketGroup& group, Visit visit) {
 
 class SocketHub::Place final : public PendingSocket {
  public:
-  Place(SocketHub& hub, SocketGroup& group) : socket_(std::make_unique<Socket>(hub, group)) {
-    socket_->previous_ = group.last;
-    (group.last != nullptr ? group.last->next_ : group.first) = socket_.get();
-    group.last = socket_.get();
-  }
-  void stand_at(Standing standing) override { socket_->stand_at(standing); }
-  Socket& release() { return *socket_.release(); }
+  Place(SocketHub& hub, const SocketGroup& group) : socket_(hub, group) {}
+  void stand_at(Standing standing) override { socket_.stand_at(standing); }
+  Socket&& release() { return std::move(socket_); }
 
  private:
-  std::unique_ptr<Socket> socket_;
+  Socket socket_;
 };
 
 SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Metrics& metrics)
@@ -48,23 +46,15 @@ SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Metrics& metrics)
 
 SocketHub::~SocketHub() {
   while (!groups_.empty()) {
-    groups_.begin()->second->first->drop();
+    groups_.begin()->first->drop();
   }
-}
-
-SocketGroup& SocketHub::group(const AccountId& account) {
-  auto& group = groups_[account.hex()];
-  if (!group) {
-    group = std::make_unique<SocketGroup>(account);
-  }
-  return *group;
 }
 
 Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId account) {
   if (ngx_exiting != 0) {
     co_return StoreError::unavailable;
   }
-  std::unique_ptr<PendingSocket> place = std::make_unique<Place>(*this, group(account));
+  std::unique_ptr<PendingSocket> place = std::make_unique<Place>(*this, *groups_.emplace(account).first);
   if (!co_await subscriber_.join(account)) {
     co_return StoreError::unavailable;
   }
@@ -73,19 +63,26 @@ Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId accoun
 
 void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const SocketSettings& settings,
                       std::string early) {
-  static_cast<Place&>(place).release().attach(connection, settings, std::move(early));
+  void* memory = ngx_palloc(connection->pool, sizeof(Socket));
+  if (memory == nullptr) {
+    ngx_http_close_connection(connection);
+    return;
+  }
+  auto* socket = new (memory) Socket(static_cast<Place&>(place).release());
+  socket->attach(connection, settings, std::move(early));
 }
 
 // The oldest gives way: a device that comes back after its network broke must not be kept out by the remains
 // of its own former connections.
 void SocketHub::opened(Socket& socket) {
+  metrics_.raise(Gauge::websockets);
   ++open_;
   most_open_ = std::max(most_open_, open_);
   if (ngx_exiting != 0) {  // its handshake was under way when the idle connections were told
     draining_ = true;
     drain_timer_->arm(kDrainTickMs);
   }
-  SocketGroup& group = socket.group_;
+  const SocketGroup& group = socket.group_;
   if (++group.open <= socket.settings_->max_per_account) {
     return;
   }
@@ -109,10 +106,11 @@ void SocketHub::give_memory_back() {
 }
 
 void SocketHub::remove(Socket& socket) {
-  SocketGroup& group = socket.group_;
+  const SocketGroup& group = socket.group_;
   (socket.previous_ != nullptr ? socket.previous_->next_ : group.first) = socket.next_;
   (socket.next_ != nullptr ? socket.next_->previous_ : group.last) = socket.previous_;
   if (socket.settings_ != nullptr) {
+    metrics_.lower(Gauge::websockets);
     --open_;
     if (socket.state_ == Socket::State::open) {
       --group.open;
@@ -124,19 +122,20 @@ void SocketHub::remove(Socket& socket) {
   }
   subscriber_.leave(group.account);
   if (group.first == nullptr) {
-    groups_.erase(std::string(group.account.hex()));
+    groups_.erase(groups_.find(group));
   }
 }
 
 void SocketHub::on_update(const std::string& account, Sequence sequence) {
   if (const auto found = groups_.find(account); found != groups_.end()) {
-    for_each(*found->second, [&](Socket& socket) { socket.tell(sequence); });
+    const std::string frame = update_frame(sequence);
+    for_each(*found, [&](Socket& socket) { socket.tell(sequence, frame); });
   }
 }
 
 void SocketHub::on_password_change(const std::string& account) {
   if (const auto found = groups_.find(account); found != groups_.end()) {
-    for_each(*found->second, [](Socket& socket) { socket.close(kClosePolicy, "password changed"); });
+    for_each(*found, [](Socket& socket) { socket.close(kClosePolicy, "password changed"); });
   }
 }
 
@@ -171,8 +170,8 @@ void SocketHub::start_catch_up() {
 Task<bool> SocketHub::catch_up() {
   std::vector<AccountId> accounts;
   accounts.reserve(groups_.size());
-  for (const auto& [name, group] : groups_) {
-    accounts.push_back(group->account);
+  for (const SocketGroup& group : groups_) {
+    accounts.push_back(group.account);
   }
   for (std::size_t begin = 0; begin < accounts.size(); begin += kAccountsPerRead) {
     const std::size_t end = std::min(begin + kAccountsPerRead, accounts.size());
@@ -184,8 +183,8 @@ Task<bool> SocketHub::catch_up() {
       co_return false;
     }
     for (std::size_t i = 0; i < some.size(); ++i) {
-      if (const auto found = groups_.find(some[i].hex()); found != groups_.end()) {
-        for_each(*found->second, [&](Socket& socket) { socket.catch_up((*standings)[i]); });
+      if (const auto found = groups_.find(some[i].view()); found != groups_.end()) {
+        for_each(*found, [&](Socket& socket) { socket.catch_up((*standings)[i]); });
       }
     }
   }
@@ -197,8 +196,8 @@ void SocketHub::drain() {
     return;
   }
   draining_ = true;
-  for (const auto& [name, group] : groups_) {
-    for_each(*group, [&](Socket& socket) {
+  for (const SocketGroup& group : groups_) {
+    for_each(group, [&](Socket& socket) {
       if (socket.settings_ != nullptr) {
         drain_until_ = std::max(drain_until_, ngx_current_msec + socket.settings_->drain_time);
       }
@@ -214,8 +213,8 @@ void SocketHub::drain_some() {
   const std::int64_t pause = open > 0 ? std::max(left / open, kDrainTickMs) : kDrainTickMs;
   const auto due = static_cast<std::size_t>(left > pause ? (open * pause + left - 1) / left : open);
   std::vector<Socket*> closing;
-  for (const auto& [name, group] : groups_) {
-    for (Socket* socket = group->first; socket != nullptr && due > closing.size(); socket = socket->next_) {
+  for (const SocketGroup& group : groups_) {
+    for (Socket* socket = group.first; socket != nullptr && due > closing.size(); socket = socket->next_) {
       if (socket->open()) {
         closing.push_back(socket);
       }

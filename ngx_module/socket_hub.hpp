@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <unordered_set>
 
 #include "redis_store.hpp"
 #include "socket.hpp"
@@ -14,13 +16,34 @@
 
 namespace wallet_sync {
 
-// One account's sockets here, oldest first. Gone with the last of them.
+// One account's sockets here, oldest first. Gone with the last of them. The table of groups goes by the
+// account; the rest of an element may change.
 struct SocketGroup {
-  explicit SocketGroup(AccountId id) : account(id) {}
+  explicit SocketGroup(const AccountId& id) : account(id) {}
   AccountId account;
-  Socket* first = nullptr;
-  Socket* last = nullptr;
-  std::size_t open = 0;
+  mutable Socket* first = nullptr;
+  mutable Socket* last = nullptr;
+  mutable std::size_t open = 0;
+
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view account) const noexcept {
+      return std::hash<std::string_view>{}(account);
+    }
+    std::size_t operator()(const SocketGroup& group) const noexcept { return (*this)(group.account.view()); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const SocketGroup& a, const SocketGroup& b) const noexcept {
+      return a.account == b.account;
+    }
+    bool operator()(std::string_view account, const SocketGroup& group) const noexcept {
+      return account == group.account.view();
+    }
+    bool operator()(const SocketGroup& group, std::string_view account) const noexcept {
+      return account == group.account.view();
+    }
+  };
 };
 
 class SocketHub final : public Sockets, private Subscriber::Listener {
@@ -45,7 +68,8 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   friend class Socket;
   class Place;
 
-  SocketGroup& group(const AccountId& account);
+  using Groups = std::unordered_set<SocketGroup, SocketGroup::Hash, SocketGroup::Equal>;
+
   void opened(Socket& socket);
   void remove(Socket& socket);
   void give_memory_back();
@@ -59,7 +83,7 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   EventLoop& loop_;
   RedisStore& store_;
   Metrics& metrics_;
-  std::unordered_map<std::string, std::unique_ptr<SocketGroup>> groups_;  // by account
+  Groups groups_;
   std::size_t open_ = 0;
   std::size_t most_open_ = 0;  // since there was none
   bool draining_ = false;

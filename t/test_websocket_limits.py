@@ -60,14 +60,15 @@ def flood(socket):
 
 def test_who_does_not_read_is_told_the_newest_at_last_or_dropped_after_ten_seconds(make_server, tmp_path):
     heap = None if ASAN else Heap(tmp_path / "heap")
-    server = make_server(listen="sndbuf=4k rcvbuf=4k", server=METRICS, workers=1, redis_conf=["appendfsync no"],
+    wide = free_port()  # the others have buffers as everybody has
+    server = make_server(listen="sndbuf=4k rcvbuf=4k", server=f"listen 127.0.0.1:{wide}; {METRICS}", workers=1, redis_conf=["appendfsync no"],
                          http="wallet_sync_drain_time 0; keepalive_requests 1000000;",
                          environment=heap and heap.environment).start()
     workers = server.nginx.worker_pids()
     token = plant_token(server.redis)
     late, never, pinging = [narrow(server.port, token) for _ in range(3)]
-    reader = Device(server.port, token)
-    bystander = Device(server.port, plant_token(server.redis))
+    reader = Device(wide, token)
+    bystander = Device(wide, plant_token(server.redis))
     writer = Writer(server, token)
     before = heap.allocated(workers) if heap else 0
     began = time.monotonic()
@@ -190,6 +191,49 @@ def test_who_does_not_answer_a_goodbye_takes_nobodys_place(make_server):
     for socket in (staying, last):
         socket.alive()
         socket.close()
+
+
+def flood_on(socket):
+    """Pings for as long as the server takes them."""
+    pings = frame(PING, b"x" * 125) * 10
+    socket._socket.settimeout(1)
+    try:
+        while True:
+            try:
+                socket._socket.send(pings)
+            except TimeoutError:
+                pass
+    except OSError:
+        return time.monotonic()
+
+
+def test_who_answers_a_goodbye_late_and_stays_has_three_seconds_in_all(make_server):
+    server = make_server(workers=1, http="wallet_sync_drain_time 0; wallet_sync_max_sockets_per_account 1;").start()
+    token = plant_token(server.redis)
+    socket = RawWebsocket(server.port, token)
+    newer = RawWebsocket(server.port, token)
+    assert socket.hear_close() == POLICY
+    told = time.monotonic()
+    until(lambda: time.monotonic() - told > 2, "two of the three seconds pass")
+    socket.send(close_frame(1000))
+    until(lambda: not there(server, socket.local_port), "the server ends the connection")
+    assert time.monotonic() - told < 4.5, "the time runs from our close frame"
+    newer.alive()
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["reads nothing", "reads"])
+def test_who_floods_keeps_no_worker_from_its_end(make_server, reads):
+    server = make_server(workers=1, listen="sndbuf=4k rcvbuf=4k", http="wallet_sync_drain_time 0;").start()
+    socket = narrow(server.port, plant_token(server.redis))
+    flooding = Background(lambda: flood_on(socket))
+    if reads:
+        assert socket.hear() == (PONG, b"x" * 125)
+    else:
+        until(lambda: server_end(server.port, socket.local_port)[0] > 0, "the server stops to read from who does not read")
+    old = server.nginx.reload(wait_for_old=False)
+    server.nginx.wait_gone(old, 5)
+    flooding.wait(10)
+    assert server.api.get_wallet("0" * 64).status == 401
 
 
 @pytest.mark.parametrize("before", [b"", frame(TEXT, b"whole"), frame(TEXT, b"unfinished")[:6], frame(TEXT, b"x", fin=False)],

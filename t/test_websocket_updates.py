@@ -10,7 +10,7 @@ from support.crowd import together
 from support.server import Server
 from support.settings import rounds
 from support.wait import until
-from support.websocket import POLICY, Device, RawWebsocket, channels, devices_on_workers, gauge, plant_token
+from support.websocket import CLOSE, PING, POLICY, PONG, TEXT, Device, RawWebsocket, channels, devices_on_workers, gauge, plant_token
 
 METRICS = "location = /metrics { wallet_sync_metrics; }"
 
@@ -50,6 +50,23 @@ def test_a_write_is_told_to_every_socket_of_the_account_on_every_worker_and_to_n
     assert [device.messages for device in devices] == [[f"wallet-update:{n}" for n in range(1, 5)]] * len(devices)
     assert [device.messages for device in strangers] == [[]] * len(strangers)
     close_all(devices + strangers)
+
+
+def test_whatever_the_server_says_comes_in_one_piece(spread, api3):
+    """Each send() is a segment of its own here; a frame in two of them would cost twice as much."""
+    token = plant_token(spread.redis)
+    with RawWebsocket(spread.port, token) as socket:
+        before = socket.segments
+        for sequence in range(1, 6):
+            assert api3.post_wallet(token, sequence).status == 200
+            assert socket.hear() == (TEXT, b"wallet-update:%d" % sequence)
+            assert socket.segments == before + sequence
+        socket.say(PING, b"x" * 125)
+        assert socket.hear() == (PONG, b"x" * 125)
+        assert socket.segments == before + 6
+        socket.say(CLOSE, b"\x03\xe8" + b"x" * 100)
+        assert socket.hear_close() == 1000
+        assert socket.segments == before + 7
 
 
 def test_the_message_is_one_text_frame(spread, api3):

@@ -105,6 +105,11 @@ class RawWebsocket(Link):
             size = struct.unpack(">H", self._take(2))[0]
         return first & 15, self._take(size)
 
+    @property
+    def segments(self):
+        """How many TCP segments with data have come: tcpi_data_segs_in of linux/tcp.h."""
+        return struct.unpack_from("=I", self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 152)[0]
+
     def alive(self):
         """The server has taken everything so far and is content with it."""
         mark = secrets.token_bytes(8)
