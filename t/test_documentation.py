@@ -2,13 +2,17 @@
 
 import os
 import re
+import ssl
 import subprocess
 
 import pytest
 
+from support import raw
 from support.api import Http
+from support.bad_requests import BAD_REQUESTS, assert_json
 from support.nginx import Nginx
 from support.ports import free_port
+from support.redis import Redis
 from support.settings import MODULE
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -150,6 +154,75 @@ def test_the_complete_configuration_is_accepted_as_printed(tmp_path, printed_con
     fine, text = nginx.test()
     assert fine, text
     assert "wallet_sync" not in text, "a warning about our own directives"
+
+
+@pytest.fixture
+def printed_server(tmp_path, printed_configuration):
+    """nginx with that configuration, a Redis behind it, and a client's TLS context."""
+    redis = Redis(str(tmp_path / "redis"))
+    text, count = re.subn(r"unix:/run/wallet-sync/redis.sock", redis.unix_address, printed_configuration)
+    assert count == 1
+    nginx = Nginx(str(tmp_path), workers=os.cpu_count())
+    user = "user root;" if os.geteuid() == 0 else ""
+    nginx.config = lambda: f"daemon off; {user}\n{text}"
+    nginx.port = int(re.search(r"listen 127.0.0.1:(\d+)", text)[1])
+    redis.start()
+    try:
+        nginx.start()
+        yield nginx
+        nginx.quit()
+    finally:
+        nginx.kill()
+        redis.kill()
+
+
+def tls_context(version=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+def over_tls(nginx, data, context=None, source="127.0.0.1"):
+    with raw.RawConnection(nginx.port, source=source) as link:
+        link._socket = (context or tls_context()).wrap_socket(link._socket, server_hostname="sync.example.com")
+        link.send_while_open([data])
+        return link._socket.version(), link.read()
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_the_complete_configuration_speaks_the_tls_of_today(printed_server, version):
+    context = tls_context(ssl.TLSVersion[version])
+    spoken, reply = over_tls(printed_server, raw.request("GET", "/wallet?token=" + "0" * 64), context)
+    assert (spoken, reply.status) == (version.replace("_", "."), 401)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_the_complete_configuration_speaks_no_tls_of_yesterday(printed_server):
+    context = tls_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError):
+        over_tls(printed_server, b"", context)
+
+
+def test_in_the_complete_configuration_the_errors_of_nginx_are_json_too(printed_server):
+    for name, (data, status, error) in BAD_REQUESTS.items():
+        print(name)  # of the one that fails
+        assert_json(over_tls(printed_server, data)[1], status, error)
+    plain = raw.exchange(printed_server.port, raw.request("GET", "/wallet"))
+    assert_json(plain, 400, "Bad Request")
+    assert_json(over_tls(printed_server, raw.request("GET", "/metrics"), source="127.0.0.2")[1], 403, "Forbidden")
+    assert over_tls(printed_server, raw.request("GET", "/metrics"))[1].status == 200
+
+
+@pytest.mark.parametrize("path, burst", [("/nothing", 40), ("/api/3/signup", 10)])
+def test_in_the_complete_configuration_who_asks_too_often_is_told_so_in_json(printed_server, path, burst):
+    replies = [over_tls(printed_server, raw.request("GET", path))[1] for _ in range(3 * burst)]
+    assert replies[0].status in (404, 405)
+    assert_json(next(reply for reply in replies if reply.status == 429), 429, "Too Many Requests")
 
 
 def anchors():

@@ -28,8 +28,8 @@ def chunks(body, size):
 
 
 class RawConnection:
-    def __init__(self, port, timeout=20):
-        self._socket = socket.create_connection(("127.0.0.1", port), stretched(timeout))
+    def __init__(self, port, timeout=20, source="127.0.0.1"):
+        self._socket = socket.create_connection(("127.0.0.1", port), stretched(timeout), (source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._data = b""
 
