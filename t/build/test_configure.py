@@ -89,6 +89,7 @@ def test_run_refuses_an_unknown_option_in_one_line():
     ("--workers", "many", "1 to 999"),
     ("--accounts", "closed", "open, whitelist:"),
     ("--redis", "nowhere", "HOST:PORT or unix:/PATH"),
+    ("--user", "no-such-user", "no such user"),
 ])
 def test_run_says_what_to_write_instead_of_a_wrong_value(option, value, advice):
     status, said = run(option, value)
@@ -115,6 +116,7 @@ def test_run_refuses_a_redis_that_does_not_answer_in_one_line(tmp_path):
     assert said.startswith(f"run: no usable Redis at unix:{socket_path}: ")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root's socket is below /run")
 def test_run_refuses_a_directory_too_deep_for_a_unix_socket(tmp_path):
     deep = tmp_path / ("d" * 100)
     status, said = run("--dir", str(deep))

@@ -1,5 +1,5 @@
 # Starting and stopping the nginx and the Redis of ./run. Sourced, not run; uses run's variables:
-# root, dir, port, workers, accounts, redis_address, sentinel, nginx.
+# root, dir, port, workers, accounts, redis_address, sentinel, nginx, user.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
@@ -47,35 +47,80 @@ port_answers() {
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
 }
 
+# ---- who does it
+
+# As root, nginx's workers get a user who may do nothing. Prints him, and his group.
+workers_user() {
+    local name
+    for name in ${user:-www-data nobody}; do
+        if id -u "$name" >/dev/null 2>&1; then
+            echo "$name $(id -gn "$name")"
+            return
+        fi
+    done
+    die "--user: there is no user ${user:-www-data or nobody}"
+}
+
+# as_workers COMMAND...: with the rights of nginx's workers.
+as_workers() {
+    local name group
+    if ((EUID != 0)); then
+        "$@"
+        return
+    fi
+    read -r name group < <(workers_user)
+    setpriv --reuid "$name" --regid "$group" --clear-groups "$@"
+}
+
 # ---- Redis
 
+# The state may lie where the workers' user cannot look, such as root's home: then it is no place for the socket.
+redis_socket() {
+    if ((EUID == 0)); then
+        echo "/run/wallet-sync-$(fingerprint "$dir/" | head -c 12)/redis.sock"
+    else
+        echo "$dir/redis.sock"
+    fi
+}
+
 start_redis() {
+    local socket group perm=700
+    socket=$(redis_socket)
+    if ((EUID == 0)); then
+        perm=770
+        read -r _ group < <(workers_user)
+        install -d -m 750 -g "$group" "$(dirname "$socket")"
+    fi
+    chmod 700 "$dir/data"
     {
         echo "# Written by ./run at each start from $root/redis/redis.conf."
-        sed -E '/^(dir|unixsocket|pidfile|logfile|daemonize) /d' "$root/redis/redis.conf"
+        sed -E '/^(dir|unixsocket|unixsocketperm|pidfile|logfile|daemonize) /d' "$root/redis/redis.conf"
         cat <<END
 
 ################################### FROM ./run ##################################
 
 dir "$dir/data"
-unixsocket "$dir/redis.sock"
+unixsocket "$socket"
+unixsocketperm $perm
 pidfile "$dir/redis.pid"
 logfile "$dir/logs/redis.log"
 daemonize yes
 END
     } >"$dir/redis.conf"
-    ! own_redis_pid >/dev/null || return 0 # left over from an nginx that was killed
-    redis-server "$dir/redis.conf" >"$dir/logs/redis-start.log" 2>&1 {directory_lock}>&- \
-        || die "Redis does not start: $(last_words "$dir/logs/redis-start.log" "$dir/logs/redis.log")"
-    # A large append-only file takes its time to load; PING says LOADING until then.
-    within 600 redis_settled || true
-    [[ $(redis-cli -s "$dir/redis.sock" ping 2>/dev/null) == PONG ]] \
+    if ! own_redis_pid >/dev/null; then # else it is left over from an nginx that was killed
+        redis-server "$dir/redis.conf" >"$dir/logs/redis-start.log" 2>&1 {directory_lock}>&- \
+            || die "Redis does not start: $(last_words "$dir/logs/redis-start.log" "$dir/logs/redis.log")"
+        # A large append-only file takes its time to load; PING says LOADING until then.
+        within 600 redis_settled || true
+    fi
+    ((EUID != 0)) || chgrp "$group" "$socket" || true
+    [[ $(as_workers redis-cli -s "$socket" ping 2>/dev/null) == PONG ]] \
         || die "Redis does not serve: $(last_words "$dir/logs/redis.log")"
 }
 
 # Ready, or dead.
 redis_settled() {
-    [[ $(redis-cli -s "$dir/redis.sock" ping 2>/dev/null) == PONG ]] && return
+    [[ $(redis-cli -s "$(redis_socket)" ping 2>/dev/null) == PONG ]] && return
     [[ -s $dir/redis.pid ]] && ! own_redis_pid >/dev/null
 }
 
@@ -85,7 +130,8 @@ stop_redis() {
     pid=$(own_redis_pid) || return 0
     kill -TERM "$pid"
     within 60 gone "$pid" || die "Redis (process $pid) does not stop; see $dir/logs/redis.log"
-    rm -f "$dir/redis.pid" "$dir/redis.sock"
+    rm -f "$dir/redis.pid" "$(redis_socket)"
+    ((EUID != 0)) || rmdir "$(dirname "$(redis_socket)")" 2>/dev/null || true
 }
 
 check_foreign_redis() {
@@ -98,6 +144,8 @@ check_foreign_redis() {
     fi
     reply=$(timeout 5 redis-cli "${where[@]}" ping 2>&1) || reply=${reply:-no answer within 5 seconds}
     [[ $reply == PONG ]] || die "no usable Redis at $redis_address: $(head -n 1 <<<"$reply")"
+    ((EUID != 0)) || [[ $(as_workers timeout 5 redis-cli "${where[@]}" ping 2>&1) == PONG ]] \
+        || die "the user of nginx's workers, $(workers_user | cut -d' ' -f1), may not use $redis_address; name another one with --user"
 }
 
 # ---- the receiver of mails
@@ -165,7 +213,7 @@ accounts_directives() {
 }
 
 store_address() {
-    if [[ $sentinel == yes ]]; then sentinels_address; else echo "${redis_address:-unix:$dir/redis.sock}"; fi
+    if [[ $sentinel == yes ]]; then sentinels_address; else echo "${redis_address:-unix:$(redis_socket)}"; fi
 }
 
 # write_nginx_conf MODULE: with an empty MODULE for an nginx that has it compiled in.
@@ -176,7 +224,7 @@ write_nginx_conf() {
     {
         echo '# Written by ./run at each start.'
         [[ -z $1 ]] || echo "load_module \"$1\";"
-        ((EUID != 0)) || echo 'user root;  # the owner of the Redis socket'
+        ((EUID != 0)) || echo "user $(workers_user);"
         cat <<END
 worker_processes $workers;
 worker_rlimit_nofile $files;
@@ -203,11 +251,39 @@ http {
     wallet_sync_redis "$(store_address)";
     $(accounts_directives)
 
+    # What nginx itself answers, in the API's form.
+    map \$status \$reason {
+        default "Bad Request";
+        403     "Forbidden";
+        404     "Not Found";
+        405     "Method Not Allowed";
+        408     "Request Timeout";
+        413     "Request Entity Too Large";
+        414     "Request-URI Too Large";
+        500     "Internal Server Error";
+        501     "Not Implemented";
+        503     "Service Unavailable";
+        505     "HTTP Version Not Supported";
+    }
+    map \$status \$retry_after {
+        503     1;
+    }
+
     server {
         listen 127.0.0.1:$port;
 
         location / {
             wallet_sync;
+        }
+
+        error_page 400 403 404 405 408 413 414 500 501 503 505 /.error;
+        error_page 494 =400 /.error;
+        location = /.error {
+            internal;
+            default_type application/json;
+            add_header Cache-Control no-store always;
+            add_header Retry-After \$retry_after always;
+            return 200 '{"error":"\$reason"}';
         }
     }
 }
