@@ -2,10 +2,14 @@
 
 namespace wallet_sync {
 
+namespace {
+
 void write_log(ngx_log_t* log, int level, std::string_view line) {
   const ngx_str_t text = to_ngx(line);
   ngx_log_error(static_cast<ngx_uint_t>(level), log, 0, "wallet_sync: %V", &text);
 }
+
+}  // namespace
 
 LogMonitor::LogMonitor(EventLoop& loop, ngx_log_t* log, Metrics& metrics)
     : loop_(loop),

@@ -12,9 +12,6 @@
 
 namespace wallet_sync {
 
-// Writes a line of ours.
-void write_log(ngx_log_t* log, int level, std::string_view line);
-
 class LogMonitor final : public Monitor {
  public:
   LogMonitor(EventLoop& loop, ngx_log_t* log, Metrics& metrics);

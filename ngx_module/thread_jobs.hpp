@@ -19,7 +19,6 @@
 
 #include "event_loop.hpp"
 #include "log_limiter.hpp"
-#include "log_monitor.hpp"
 #include "ngx.hpp"
 
 namespace wallet_sync {
@@ -44,10 +43,10 @@ class ThreadJobs {
       for (ngx_msec_t waited = 0; job->begun && !job->ended && waited < kMaxWaitMs; ++waited) {
         ngx_msleep(1);
       }
-      if (!job->ended) {
-        static_cast<void>(job.release());
-      }
     }
+    // A thread is not done with a task when its handler has returned, and nginx' list of those that are done
+    // leads through all of them.
+    left_behind().splice(left_behind().end(), jobs_);
   }
   ThreadJobs(const ThreadJobs&) = delete;
   ThreadJobs& operator=(const ThreadJobs&) = delete;
@@ -80,12 +79,22 @@ class ThreadJobs {
            (jobs_.size() >= refused_at_ && loop_.now_ms() - refused_ms_ < LogLimiter::kIntervalMs);
   }
 
+  void write(const std::string& line) const {
+    ngx_log_error(NGX_LOG_WARN, log_, 0, "wallet_sync: %s", line.c_str());
+  }
+
   Job* refuse() {
     const std::string line = std::string("the queue for ") + name_ + " is full";
     if (const auto text = limiter_.admit(NGX_LOG_WARN, line, loop_.now_ms())) {
-      write_log(log_, NGX_LOG_WARN, *text);
+      write(*text);
     }
     return nullptr;
+  }
+
+  // Where jobs stay that nobody may free, until the process ends.
+  static std::list<std::unique_ptr<Job>>& left_behind() {
+    static auto* const jobs = new std::list<std::unique_ptr<Job>>;
+    return *jobs;
   }
 
   // Null: no room.
@@ -130,7 +139,7 @@ class ThreadJobs {
     ThreadJobs& owner = *job.owner;
     owner.jobs_.erase(job.self);
     for (const auto& line : owner.limiter_.take_due(owner.loop_.now_ms())) {
-      write_log(owner.log_, line.level, line.text);
+      owner.write(line.text);
     }
   }
 

@@ -1,6 +1,6 @@
 /*
- * As much of nginx 1.23 and later as response_header.cpp needs: there a header has a link to the next one of its
- * name. The functions are the test's.
+ * As much of nginx as the tests of response_header.cpp and thread_jobs.hpp need: of 1.23 and later, where a header
+ * has a link to the next one of its name. The functions are the tests'.
  */
 
 #ifndef NGX_HTTP_H_INCLUDED_
@@ -13,8 +13,13 @@
 #define NGX_HTTP_VERSION_10            1000
 #define NGX_HTTP_SWITCHING_PROTOCOLS   101
 
-typedef intptr_t   ngx_int_t;
-typedef uintptr_t  ngx_uint_t;
+#define NGX_OK                         0
+#define NGX_ERROR                     -1
+#define NGX_LOG_WARN                   5
+
+typedef intptr_t    ngx_int_t;
+typedef uintptr_t   ngx_uint_t;
+typedef ngx_uint_t  ngx_msec_t;
 
 typedef struct {
     size_t   len;
@@ -73,6 +78,34 @@ typedef struct {
     ngx_http_headers_out_t   headers_out;
     unsigned                 disable_not_modified:1;
 } ngx_http_request_t;
+
+typedef struct ngx_log_s  ngx_log_t;
+
+typedef struct ngx_event_s  ngx_event_t;
+
+struct ngx_event_s {
+    void       *data;
+    void      (*handler)(ngx_event_t *ev);
+    ngx_log_t  *log;
+};
+
+typedef struct ngx_thread_pool_s  ngx_thread_pool_t;
+
+typedef struct ngx_thread_task_s  ngx_thread_task_t;
+
+struct ngx_thread_task_s {
+    ngx_thread_task_t  *next;
+    ngx_uint_t          id;
+    void               *ctx;
+    void              (*handler)(void *data, ngx_log_t *log);
+    ngx_event_t         event;
+};
+
+extern int  ngx_terminate;
+
+ngx_int_t ngx_thread_task_post(ngx_thread_pool_t *tp, ngx_thread_task_t *task);
+void ngx_msleep(ngx_msec_t ms);
+void ngx_log_error(ngx_uint_t level, ngx_log_t *log, int err, const char *fmt, ...);
 
 void *ngx_list_push(ngx_list_t *list);
 u_char *ngx_pstrdup(ngx_pool_t *pool, ngx_str_t *src);
