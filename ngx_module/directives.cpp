@@ -76,7 +76,7 @@ ngx_int_t number(std::string_view text) {
 ngx_int_t milliseconds(std::string_view text) {
   ngx_str_t value = to_ngx(text);
   const ngx_int_t time = ngx_parse_time(&value, 0);
-  return time == 0 ? NGX_ERROR : time;
+  return time > 0 && time <= kMaxInt ? time : NGX_ERROR;
 }
 
 bool read_secret_file(ngx_conf_t* cf, const char* directive, std::string_view path, std::string& secret) {
@@ -185,14 +185,14 @@ char* ngx_http_wallet_sync_login_attempts(ngx_conf_t* cf, ngx_command_t*, void* 
   bool valid = off ? cf->args->nelts == 2 : value.attempts > 0;
   if (cf->args->nelts == 3) {
     const ngx_int_t seconds = ngx_parse_time(&words[2], 1);
-    valid = valid && seconds > 0;
+    valid = valid && seconds > 0 && seconds <= kMaxInt;
     value.window = static_cast<std::uint32_t>(seconds);
   }
   if (!valid) {
     ngx_conf_log_error(
         NGX_LOG_EMERG, cf, 0,
-        "wallet_sync_login_attempts: invalid value \"%V\"; write a number above 0 and a time, such as "
-        "10 15m, or off",
+        "wallet_sync_login_attempts: invalid value \"%V\"; write a number above 0 and a time of less than 68 "
+        "years, such as 10 15m, or off",
         &words[cf->args->nelts - 1]);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
@@ -230,7 +230,8 @@ char* ngx_http_wallet_sync_thread_pool(ngx_conf_t* cf, ngx_command_t*, void* con
   std::string_view max_queue = "32";
   if (named(to_view(words[1]), "threads", threads)) {
     const bool queue_fine = cf->args->nelts == 2 || named(to_view(words[2]), "max_queue", max_queue);
-    if (queue_fine && number(threads) > 0 && number(max_queue) >= 0) {
+    const bool threads_fine = number(threads) > 0 && number(threads) <= kMaxInt;
+    if (queue_fine && threads_fine && number(max_queue) >= 0 && number(max_queue) <= kMaxInt) {
       return set_thread_pool(cf, main, threads, max_queue) ? NGX_CONF_OK : static_cast<char*>(NGX_CONF_ERROR);
     }
   } else if (cf->args->nelts == 2 && to_view(words[1]).find('=') == std::string_view::npos) {

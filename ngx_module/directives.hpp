@@ -1,12 +1,18 @@
 // What directives need of each other's parsing.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
 #include "config.hpp"
 
 namespace wallet_sync {
+
+// What an int holds: more than any database, thread or (in milliseconds: 24 days, in seconds: 68 years) time
+// that is meant, and all that epoll_wait and Redis take.
+inline constexpr ngx_int_t kMaxInt = std::numeric_limits<std::int32_t>::max();
 
 // One parameter of the form name=value: true if `argument` is one of that name.
 bool named(std::string_view argument, std::string_view name, std::string_view& value);
@@ -15,7 +21,7 @@ bool named(std::string_view argument, std::string_view name, std::string_view& v
 std::string without_secret(std::string_view word);
 // NGX_ERROR unless it is a number of digits alone.
 ngx_int_t number(std::string_view text);
-// NGX_ERROR if it is no time of nginx' syntax, or 0.
+// NGX_ERROR if it is no time of nginx' syntax, 0, or more than kMaxInt.
 ngx_int_t milliseconds(std::string_view text);
 
 // The first line of a file, relative to the configuration's directory. False: logged, naming the directive.

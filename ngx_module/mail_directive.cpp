@@ -122,7 +122,7 @@ bool parse_parameter(MailLine& line, std::string_view text) {
     ngx_str_t time = to_ngx(value);
     const ngx_int_t seconds = ngx_parse_time(&time, 1);
     mail.resend_interval = static_cast<std::uint32_t>(seconds);
-    const bool fits = seconds >= 0 && seconds <= std::numeric_limits<std::int32_t>::max();
+    const bool fits = seconds >= 0 && seconds <= kMaxInt;
     return fits || refuse(line.cf, text, "resend_interval=time, such as resend_interval=60s");
   }
   for (const auto& [name, target] :

@@ -30,6 +30,7 @@ inline ngx_str_t to_ngx(std::string_view text) {
 // A C++ object that lives and dies with the pool; null when there is no memory.
 template <typename T, typename... Args>
 T* make_in_pool(ngx_pool_t* pool, Args&&... args) {
+  static_assert(alignof(T) <= NGX_ALIGNMENT, "a pool's memory is not aligned any better");
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
   if (cleanup == nullptr) {
     return nullptr;

@@ -131,8 +131,9 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       }
       wanted = server.sentinels ? nullptr : kOfSentinels;
     } else if (named(word, "database", value)) {
-      server.database = static_cast<int>(number(value));
-      wanted = number(value) == NGX_ERROR ? "database=number" : nullptr;
+      const ngx_int_t database = number(value);
+      server.database = static_cast<int>(database);
+      wanted = database < 0 || database > kMaxInt ? "database=number, from 0 to 2147483647" : nullptr;
     } else if (named(word, "links", value)) {
       server.links = static_cast<std::size_t>(number(value));
       wanted = is_count(number(value)) ? nullptr : "links=number, from 1 to 64";

@@ -1,5 +1,6 @@
 // The directives of websockets.
 #include "config.hpp"
+#include "directives.hpp"
 #include "ngx_http_wallet_sync_module.h"
 
 using namespace wallet_sync;
@@ -13,9 +14,10 @@ char* set_time(ngx_conf_t* cf, std::optional<ngx_msec_t>& value, const char* dir
   }
   auto* words = static_cast<ngx_str_t*>(cf->args->elts);
   const ngx_int_t time = ngx_parse_time(&words[1], 0);
-  if (time == NGX_ERROR || (time == 0 && !zero_allowed)) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s: invalid time \"%V\"; write a time%s, such as %s", directive,
-                       &words[1], zero_allowed ? "" : " above 0", example);
+  if (time == NGX_ERROR || (time == 0 && !zero_allowed) || time > kMaxInt) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "%s: invalid time \"%V\"; write a time%s and of at most 24 days, such as %s",
+                       directive, &words[1], zero_allowed ? "" : " above 0", example);
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   value = static_cast<ngx_msec_t>(time);

@@ -63,6 +63,7 @@ Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId accoun
 
 void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const SocketSettings& settings,
                       std::string early) {
+  static_assert(alignof(Socket) <= NGX_ALIGNMENT);
   void* memory = ngx_palloc(connection->pool, sizeof(Socket));
   if (memory == nullptr) {
     ngx_http_close_connection(connection);

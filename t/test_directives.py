@@ -84,6 +84,9 @@ def test_a_pool_of_nginx_can_be_named(check):
     ("127.0.0.1:6379 replicas=1 replicas_fsync=1", "once"),
     ("127.0.0.1:6379 sentinel_user=u", "sentinel://NAME@"), ("127.0.0.1:6379 sentinel_password_file=/f", "sentinel://NAME@"),
     ("sentinel://wallets@127.0.0.1 sentinel_password_file=/no/such/file", "/no/such/file"),
+    ("127.0.0.1:6379 database=2147483648", "database=number, from 0 to 2147483647"), ("127.0.0.1:6379 database=4294967296", "from 0 to"),
+    ("127.0.0.1:6379 database=99999999999999999999", "from 0 to"), ("127.0.0.1:6379 timeout=25d", "timeout"),
+    ("127.0.0.1:6379 timeout=106751991167d", "timeout"), ("127.0.0.1:6379 connect_timeout=2147483648ms", "connect_timeout"),
 ])
 def test_a_wrong_redis_parameter_is_named(check, arguments, hint):
     assert_refused(check(f"wallet_sync_redis {arguments};"), "wallet_sync_redis", hint)
@@ -104,7 +107,8 @@ def test_a_wrong_size_is_refused(check, value):
 
 @pytest.mark.parametrize("arguments, hint", [
     ("threads=0", "threads"), ("threads=x", "threads"), ("threads=-1", "threads"), ("threads=2 max_queue=x", "max_queue"),
-    ("threads=2 max_queue=-1", "max_queue"), ("threads=2 colour=red", "threads=.*max_queue="), ("max_queue=3", "threads"),
+    ("threads=2 max_queue=-1", "max_queue"), ("threads=9223372036854775807", "threads"),
+    ("threads=2 max_queue=9223372036854775807", "max_queue"), ("threads=2 colour=red", "threads=.*max_queue="), ("max_queue=3", "threads"),
 ])
 def test_a_wrong_thread_pool_is_refused(check, arguments, hint):
     assert_refused(check(f"{REDIS} wallet_sync_thread_pool {arguments};"), "wallet_sync_thread_pool", hint)
@@ -169,3 +173,19 @@ def test_a_password_in_a_mail_parameter_that_is_not_understood_is_not_shown(chec
     fine, text = check(f"wallet_sync_mail smtp://localhost sending_domain=a.example server_domain=b.example {word};")
     assert not fine
     assert "very-secret" not in text, text
+
+
+@pytest.mark.parametrize("line, fine", [
+    ("wallet_sync_redis 127.0.0.1:6379 database=2147483647 timeout=24d connect_timeout=2147483647ms;", True),
+    ("wallet_sync_login_attempts 10 2147483647s;", True), ("wallet_sync_login_attempts 10 2147483648s;", False),
+    ("wallet_sync_login_attempts 10 4294967297s;", False), ("wallet_sync_login_attempts 10 137y;", False),
+    ("wallet_sync_login_attempts 9223372036854775807 1s;", True), ("wallet_sync_login_attempts 9223372036854775808 1s;", False),
+    ("wallet_sync_ping_interval 24d;", True), ("wallet_sync_ping_interval 25d;", False), ("wallet_sync_drain_time 1y;", False),
+    ("wallet_sync_ping_interval 4294967297ms;", False),
+])
+def test_a_number_that_would_not_fit_is_refused_and_the_largest_that_does_is_taken(check, line, fine):
+    directive = line.split()[0]
+    if fine:
+        assert check(line)[0], check(line)[1]
+    else:
+        assert_refused(check(line), directive, "such as")

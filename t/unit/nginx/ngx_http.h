@@ -16,6 +16,7 @@
 #define NGX_OK                         0
 #define NGX_ERROR                     -1
 #define NGX_LOG_WARN                   5
+#define NGX_ALIGNMENT                  sizeof(unsigned long)
 
 typedef intptr_t    ngx_int_t;
 typedef uintptr_t   ngx_uint_t;
