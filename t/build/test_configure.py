@@ -1,7 +1,10 @@
 """What nginx's ./configure and ./run say when they are given what they cannot use."""
 
+import json
 import os
 import pathlib
+import re
+import shlex
 import socket
 import subprocess
 
@@ -76,6 +79,45 @@ def test_configure_refuses_a_compiler_without_coroutines(tmp_path):
     status, said = configure(tmp_path, "--with-threads", CXX=str(compiler))
     assert status != 0
     assert "does not compile C++20 coroutines" in said.splitlines()[-1]
+
+
+def compile_commands(tmp_path, *options):
+    """{file: its compiler's words}: make's own command that configures the C++, run."""
+    status, said = configure(tmp_path, "--with-compat", "--with-threads", *options)
+    assert status == 0, said
+    archive = f"{tmp_path}/objs/wallet_sync/libngx_wallet_sync.a"
+    recipe = subprocess.run(["make", "-n", "-f", f"{tmp_path}/objs/Makefile", archive], cwd=NGINX_SRC, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+    command = re.search(r"^cmake (?:.*\\\n)*.*$", recipe, re.MULTILINE)[0]
+    subprocess.run(["sh", "-c", command], cwd=NGINX_SRC, check=True, stdout=subprocess.DEVNULL)
+    entries = json.loads((tmp_path / "objs/wallet_sync/compile_commands.json").read_text())
+    return {pathlib.Path(entry["file"]).name: shlex.split(entry["command"]) for entry in entries}
+
+
+def test_macros_that_may_change_nginxs_structures_reach_the_cpp_too(tmp_path):
+    cc_opt = (r"-DNGX_TEST_A -D NGX_TEST_B=2 -DNGX_TEST_C=\"a\ b\" -UNGX_TEST_D -D_FORTIFY_SOURCE=3 -Wno-error -O3 -m64 "
+              "-I/opt/test/include -Isrc/stream -include /dev/null")
+    commands = compile_commands(tmp_path, f"--with-cc-opt={cc_opt}")
+    module, protocol = commands["worker.cpp"], commands["json.cpp"]
+    text = " ".join(module)
+    for flag in ("-D NGX_TEST_A", "-D NGX_TEST_B=2", '-D NGX_TEST_C="a b"', "-U NGX_TEST_D", "-isystem /opt/test/include",
+                 f"-isystem {NGINX_SRC}/src/stream", "-include /dev/null", f"-isystem {tmp_path}/objs"):
+        assert flag in text, text
+    assert "-m64" in module and "-m64" in protocol, "what changes the machine is for all"
+    assert "NGX_TEST_A" not in " ".join(protocol), "src/ knows nothing of nginx"
+    assert not {"-D_FORTIFY_SOURCE=3", "-Wno-error", "-O3"} & set(module)
+    assert f"-I{ROOT}/ngx_module" in module and f"-isystem {ROOT}/ngx_module" not in text, "our headers are looked at as strictly as ever"
+
+
+def test_without_options_the_cpp_gets_what_it_needs(tmp_path):
+    module = compile_commands(tmp_path)["worker.cpp"]
+    assert str(NGINX_SRC / "src/core") in module and f"{tmp_path}/objs" in module
+
+
+def test_an_nginx_with_an_openssl_of_its_own_is_refused(tmp_path):
+    status, said = configure(tmp_path, "--with-threads", "--with-http_ssl_module", "--with-openssl=/usr/src/openssl")
+    assert status != 0
+    assert said.splitlines()[-1].endswith("leave out --with-openssl=/usr/src/openssl")
 
 
 def test_run_refuses_an_unknown_option_in_one_line():
