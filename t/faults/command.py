@@ -97,7 +97,6 @@ class Campaign:
             print(f"     again: t/faults/run --seconds {self.options.seconds:g} --seed {self.seed} --round {number}")
 
     async def _play(self, number, deployment, directory):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
         kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
         schedule = Schedule(self.seed, number, kinds) if kinds else None
         seconds = self.options.seconds / self.rounds
@@ -181,8 +180,14 @@ def main():
         print(*wrong or ["nothing is wrong"], sep="\n")
         return 1 if wrong else 0
     find_module()
+    # Whoever ends us ends the servers too; in the background of a shell SIGINT would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     campaign = Campaign(options)
-    good = campaign.run()
+    try:
+        good = campaign.run()
+    except KeyboardInterrupt:
+        return 130
     if options.junitxml:
         campaign.write_xml(options.junitxml)
     return 0 if good else 1
