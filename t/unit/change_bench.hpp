@@ -36,7 +36,7 @@ inline Look look_at_counter(const AccountId& id) {
 }
 
 // Adds one to the account's counter; the outcome is what it wrote. `mark` tells it from the others.
-inline Task<Result<std::int64_t>> increment(ChangeQueue& queue, AccountId id, std::string mark = "m") {
+inline Task<Result<std::int64_t>> increment(ChangeQueue& queue, AccountId id, const std::string& mark = "m") {
   Decide<std::int64_t> decide = [id, mark](Seen seen, bool maybe_written) -> Result<Decision<std::int64_t>> {
     const std::vector<Reply>& field = seen[0].elements;
     const std::int64_t current = to_integer(field[0].text).value_or(0);
@@ -53,7 +53,7 @@ inline Task<Result<std::int64_t>> increment(ChangeQueue& queue, AccountId id, st
 
 // Makes the account's counter `next` if it is one less; false: it is not.
 inline Task<Result<bool>> advance(ChangeQueue& queue, AccountId id, std::int64_t next,
-                                  std::string mark = "m") {
+                                  const std::string& mark = "m") {
   Decide<bool> decide = [id, next, mark](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
     const std::vector<Reply>& field = seen[0].elements;
     if (maybe_written && holds_mark(field[1].text, mark)) {

@@ -47,7 +47,7 @@ struct BareLine {
   explicit BareLine(Server where) : server(std::move(where)) {
     connection = std::make_unique<Connection>(loop, server, monitor, owner, 0);
   }
-  void ask(Asked& asked, Commands commands) { connection->ask(commands, asked); }
+  void ask(Asked& asked, const Commands& commands) { connection->ask(commands, asked); }
 
   Loop loop;
   TestMonitor monitor;
