@@ -51,7 +51,7 @@ Count* open_file(pid_t pid) {
 void count_heap() {
   static pid_t owner = 0;
   static Count* mine = nullptr;
-  if (owner != getpid()) {  // a fork has its parent's
+  if (mine == nullptr || owner != getpid()) {  // a fork has its parent's
     owner = getpid();
     mine = open_file(owner);
   }
@@ -63,10 +63,10 @@ void count_heap() {
 }  // namespace
 
 extern "C" int epoll_wait(int epoll, epoll_event* events, int size, int timeout) {
-  static const auto real = reinterpret_cast<decltype(&epoll_wait)>(dlsym(RTLD_NEXT, "epoll_wait"));
+  static const auto kReal = reinterpret_cast<decltype(&epoll_wait)>(dlsym(RTLD_NEXT, "epoll_wait"));
   for (int left = timeout;;) {
     const int slice = left < 0 ? kIdleMs : std::min(left, kIdleMs);
-    const int ready = real(epoll, events, size, slice);
+    const int ready = kReal(epoll, events, size, slice);
     if (ready != 0 || slice == left) {
       return ready;
     }
