@@ -41,8 +41,16 @@ def early(request, make_server, recorder):
     return server.start()
 
 
+def size(path):
+    """Bytes of a file; 0 when nginx has deleted it since it was listed."""
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
+
+
 def on_disk(server):
-    return sum(os.path.getsize(path) for path in files_below(server.nginx.body_temp))
+    return sum(size(path) for path in files_below(server.nginx.body_temp))
 
 
 def assert_bounded(server):
