@@ -93,8 +93,8 @@ class ThreadJobs {
 
   // Where jobs stay that nobody may free, until the process ends.
   static std::list<std::unique_ptr<Job>>& left_behind() {
-    static auto* const jobs = new std::list<std::unique_ptr<Job>>;
-    return *jobs;
+    static auto* const kJobs = new std::list<std::unique_ptr<Job>>;
+    return *kJobs;
   }
 
   // Null: no room.

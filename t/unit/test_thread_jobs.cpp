@@ -90,6 +90,7 @@ struct Count {
   Count(Count&&) noexcept { ++alive; }
   ~Count() { --alive; }
   Count& operator=(const Count&) = delete;
+  Count& operator=(Count&&) = delete;
 };
 
 struct Double {
