@@ -12,6 +12,7 @@ namespace wallet_sync {
 namespace {
 
 constexpr std::string_view kSentinel = "sentinel://";
+constexpr std::string_view kCluster = "cluster://";
 constexpr in_port_t kRedisPort = 6379;
 constexpr in_port_t kSentinelPort = 26379;
 
@@ -46,7 +47,8 @@ bool parse_one(ngx_conf_t* cf, std::string_view text, Server& server) {
   ngx_url_t url{};
   if (!resolve(cf, text, kRedisPort, url)) {
     refuse(cf, url, "Redis",
-           "host:port, an IP address, unix:/path/to/socket, or sentinel://NAME@host:port,host:port");
+           "host:port, an IP address, unix:/path/to/socket, sentinel://NAME@host:port,host:port or "
+           "cluster://host:port,host:port");
     return false;
   }
   if (url.addrs[0].sockaddr->sa_family == AF_UNIX) {
@@ -109,6 +111,27 @@ bool parse_sentinels(ngx_conf_t* cf, std::string_view text, Server& server) {
   return true;
 }
 
+bool parse_cluster(ngx_conf_t* cf, std::string_view text, Server& server) {
+  std::string_view rest = text.substr(kCluster.size());
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view one = rest.substr(0, comma);
+    ngx_url_t url{};
+    if (!resolve(cf, one, kRedisPort, url) || url.addrs[0].sockaddr->sa_family == AF_UNIX) {
+      refuse(cf, url, "a node of a cluster", "host:port or an IP address");
+      return false;
+    }
+    Endpoint node;
+    std::tie(node.host, node.port) = address_of(url);
+    node.tls_name = host_of(one);
+    server.cluster.push_back(std::move(node));
+    if (comma == rest.npos) {
+      return true;
+    }
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace
 
 std::string_view host_of(std::string_view address) {
@@ -119,7 +142,10 @@ std::string_view host_of(std::string_view address) {
 }
 
 bool parse_redis_address(ngx_conf_t* cf, std::string_view text, Server& server) {
-  return text.starts_with(kSentinel) ? parse_sentinels(cf, text, server) : parse_one(cf, text, server);
+  if (text.starts_with(kSentinel)) {
+    return parse_sentinels(cf, text, server);
+  }
+  return text.starts_with(kCluster) ? parse_cluster(cf, text, server) : parse_one(cf, text, server);
 }
 
 }  // namespace wallet_sync

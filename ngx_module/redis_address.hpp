@@ -8,8 +8,8 @@
 
 namespace wallet_sync {
 
-// host:port, unix:path or sentinel://NAME@host:port,…: sets where the server is. Names are resolved now, a
-// worker would be blocked by it. False: logged, naming the directive.
+// host:port, unix:path, sentinel://NAME@host:port,… or cluster://host:port,…: sets where the server is. Names
+// are resolved now, a worker would be blocked by it. False: logged, naming the directive.
 bool parse_redis_address(ngx_conf_t* cf, std::string_view text, Server& server);
 
 // The host of host:port, as it is written, without brackets.

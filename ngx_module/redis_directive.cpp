@@ -15,6 +15,9 @@ namespace {
 // More connections of one kind than this are a mistake: a few carry everything.
 constexpr ngx_int_t kMostConnections = 64;
 
+// A transaction of a cluster is of one account, so there have to be more of them at once.
+constexpr std::size_t kLanesOfCluster = 8;
+
 bool is_count(ngx_int_t value) { return value >= 1 && value <= kMostConnections; }
 
 constexpr const char* kOfSentinels =
@@ -79,10 +82,11 @@ const char* finish_tls(TlsParameters& parameters, Server& server, std::string_vi
       sentinel.tls_name = tls.name;
     }
   }
-  if (tls.name.empty() && server.unix_path.empty() && !server.sentinels) {
+  const bool named_by_address = server.sentinels || !server.cluster.empty();
+  if (tls.name.empty() && server.unix_path.empty() && !named_by_address) {
     tls.name = host_of(address);
   }
-  if (tls.name.empty() && !server.sentinels) {
+  if (tls.name.empty() && !named_by_address) {
     return "needs tls_name=name, the name that Redis' certificate carries";
   }
   server.tls = std::move(tls);
@@ -104,6 +108,9 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   TlsParameters tls;
   if (!parse_redis_address(cf, to_view(words[1]), server)) {
     return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  if (!server.cluster.empty()) {
+    server.lanes = kLanesOfCluster;
   }
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
     std::string_view value;
@@ -172,6 +179,12 @@ char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
                          &shown, wanted);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
+  }
+  if (!server.cluster.empty() && server.database != 0) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_redis: a cluster has no databases; leave out database=%d",
+                       server.database);
+    return static_cast<char*>(NGX_CONF_ERROR);
   }
   if (const char* wrong = finish_tls(tls, server, to_view(words[1]))) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "wallet_sync_redis: \"%V\" %s", &words[1], wrong);

@@ -42,7 +42,7 @@ SocketHub::SocketHub(EventLoop& loop, RedisStore& store, Metrics& metrics)
       metrics_(metrics),
       drain_timer_(loop.new_timer(TimerKind::deadline, [this] { drain_some(); })),
       catch_up_timer_(loop.new_timer(TimerKind::background, [this] { start_catch_up(); })),
-      subscriber_(store.deadlines(), store.node(), store.keys(), *this) {}
+      subscribers_(store.topology(), store.deadlines(), store.keys(), *this) {}
 
 SocketHub::~SocketHub() {
   while (!groups_.empty()) {
@@ -55,7 +55,7 @@ Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId accoun
     co_return StoreError::unavailable;
   }
   std::unique_ptr<PendingSocket> place = std::make_unique<Place>(*this, *groups_.emplace(account).first);
-  if (!co_await subscriber_.join(account)) {
+  if (!co_await subscribers_.join(account)) {
     co_return StoreError::unavailable;
   }
   co_return std::move(place);
@@ -121,7 +121,7 @@ void SocketHub::remove(Socket& socket) {
       drain_timer_->disarm();  // a worker that quits waits for it
     }
   }
-  subscriber_.leave(group.account);
+  subscribers_.leave(group.account);
   if (group.first == nullptr) {
     groups_.erase(groups_.find(group));
   }
@@ -141,55 +141,60 @@ void SocketHub::on_password_change(const std::string& account) {
 }
 
 void SocketHub::on_gap() {
-  gap_again_ = true;
+  behind_.clear();
+  behind_.reserve(groups_.size());
+  for (const SocketGroup& group : groups_) {
+    behind_.push_back(group.account);
+  }
   start_catch_up();
+}
+
+void SocketHub::on_missed(const std::string& account) {
+  if (const auto found = groups_.find(account); found != groups_.end()) {
+    behind_.push_back(found->account);
+    start_catch_up();
+  }
 }
 
 void SocketHub::start_catch_up() {
   if (catch_up_ && !catch_up_->done()) {
-    return;  // it looks again at its end
+    return;  // it goes on until nobody is behind
   }
-  gap_again_ = false;
   catch_up_.emplace(catch_up());
   catch_up_->start();
-  if (!catch_up_->done()) {
-    catch_up_->notify(
-        [](void* self) {
-          auto* hub = static_cast<SocketHub*>(self);
-          if (hub->gap_again_) {
-            hub->catch_up_timer_->arm(kCatchUpRetryMs);
-          }
-        },
-        this);
-  } else if (gap_again_) {
+  if (catch_up_->done()) {
+    look_again();
+  } else {
+    catch_up_->notify([](void* self) { static_cast<SocketHub*>(self)->look_again(); }, this);
+  }
+}
+
+void SocketHub::look_again() {
+  if (!behind_.empty()) {
     catch_up_timer_->arm(kCatchUpRetryMs);
   }
 }
 
-// Reads where every account with sockets here stands, and tells those that are behind. False: Redis did not
-// answer; it is tried again.
+// Reads where the accounts that are behind stand, and tells their sockets. False: Redis did not answer for
+// all; those who are left are tried again.
 Task<bool> SocketHub::catch_up() {
-  std::vector<AccountId> accounts;
-  accounts.reserve(groups_.size());
-  for (const SocketGroup& group : groups_) {
-    accounts.push_back(group.account);
-  }
-  for (std::size_t begin = 0; begin < accounts.size(); begin += kAccountsPerRead) {
-    const std::size_t end = std::min(begin + kAccountsPerRead, accounts.size());
-    const std::vector<AccountId> some(accounts.begin() + static_cast<std::ptrdiff_t>(begin),
-                                      accounts.begin() + static_cast<std::ptrdiff_t>(end));
-    auto standings = co_await store_.read_standings(some);
-    if (!standings) {
-      gap_again_ = true;
-      co_return false;
-    }
+  std::vector<AccountId> failed;
+  while (!behind_.empty()) {
+    const auto end = behind_.end();
+    const auto begin = behind_.size() > kAccountsPerRead ? end - kAccountsPerRead : behind_.begin();
+    const std::vector<AccountId> some(begin, end);
+    behind_.erase(begin, end);
+    const auto standings = co_await store_.read_standings(some);
     for (std::size_t i = 0; i < some.size(); ++i) {
-      if (const auto found = groups_.find(some[i].view()); found != groups_.end()) {
-        for_each(*found, [&](Socket& socket) { socket.catch_up((*standings)[i]); });
+      if (!standings[i]) {
+        failed.push_back(some[i]);
+      } else if (const auto found = groups_.find(some[i].view()); found != groups_.end()) {
+        for_each(*found, [&](Socket& socket) { socket.catch_up(*standings[i]); });
       }
     }
   }
-  co_return true;
+  behind_ = std::move(failed);
+  co_return behind_.empty();
 }
 
 void SocketHub::drain() {

@@ -8,10 +8,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "redis_store.hpp"
 #include "socket.hpp"
-#include "subscriber.hpp"
+#include "subscribers.hpp"
 #include "websocket.hpp"
 
 namespace wallet_sync {
@@ -77,8 +78,10 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   void on_update(const std::string& account, Sequence sequence) override;
   void on_password_change(const std::string& account) override;
   void on_gap() override;
+  void on_missed(const std::string& account) override;
   void start_catch_up();
   Task<bool> catch_up();
+  void look_again();
 
   EventLoop& loop_;
   RedisStore& store_;
@@ -91,8 +94,8 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   std::unique_ptr<Timer> drain_timer_;
   std::unique_ptr<Timer> catch_up_timer_;
   std::optional<Task<bool>> catch_up_;
-  bool gap_again_ = false;
-  Subscriber subscriber_;
+  std::vector<AccountId> behind_;  // accounts of which events may have been missed
+  Subscribers subscribers_;
 };
 
 }  // namespace wallet_sync

@@ -5,18 +5,21 @@
 namespace wallet_sync {
 
 Change::Change(ChangeQueue& queue, const AccountId& account, Look look)
-    : Waiter(queue.deadlines(), queue.deadline()), queue_(queue), account_(account), look_(std::move(look)) {}
+    : Waiter(queue.deadlines(), queue.deadline()), queue_(&queue), account_(account), look_(std::move(look)) {
+  ++queue.users_;
+}
 
 Change::~Change() {
   if (member_ != nullptr) {
     member_->change = nullptr;  // what it has sent runs all the same
   }
-  queue_.leave(*this);
+  queue_->leave(*this);
+  --queue_->users_;
 }
 
 void Change::await_suspend(std::coroutine_handle<> caller) {
   Waiter::await_suspend(caller);
-  queue_.enter(*this);
+  queue_->enter(*this);
 }
 
 void Change::on_deadline() {
@@ -29,10 +32,10 @@ void Change::finish(std::optional<StoreError> error) {
   if (member_ != nullptr) {
     std::exchange(member_, nullptr)->change = nullptr;
   }
-  queue_.leave(*this);
+  queue_->leave(*this);
   error_ = error;
   if (error) {
-    queue_.failed(*error);
+    queue_->failed(*error);
   }
   wake();
 }

@@ -75,7 +75,7 @@ class Change : public Waiter, public Hook<ChangeQueue> {
   void on_deadline() override;
   void finish(std::optional<StoreError> error = std::nullopt);
 
-  ChangeQueue& queue_;
+  ChangeQueue* queue_;
   AccountId account_;
   Look look_;
   int attempts_ = 0;

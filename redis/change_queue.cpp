@@ -40,8 +40,11 @@ void Contention::won(const AccountId& account, std::int64_t now_ms) {
 
 std::size_t ChangeQueue::AccountHash::operator()(const AccountId& account) const { return hash_of(account); }
 
-ChangeQueue::ChangeQueue(Deadlines& deadlines, Node& node)
-    : Posted(deadlines.loop(), Phase::end_of_turn), deadlines_(deadlines), node_(node) {
+ChangeQueue::ChangeQueue(Deadlines& deadlines, Node& node, Router* router)
+    : Posted(deadlines.loop(), Phase::end_of_turn), deadlines_(deadlines), node_(node), router_(router) {
+  if (router != nullptr) {
+    hold_timer_ = deadlines.loop().new_timer(TimerKind::background, [this] { end_holds(); });
+  }
   for (std::size_t i = 0; i < node.server().lanes; ++i) {
     lanes_.push_back(std::make_unique<Lane>(*this, node));
   }
@@ -131,7 +134,7 @@ void ChangeQueue::release(WaitingAccount& account) {
   account.busy = false;
   if (account.waiting.empty()) {
     forget_if_idle(account);
-  } else {
+  } else if (router_ == nullptr || !sent_away(account)) {
     ready_.push_back(account);
   }
 }
@@ -152,7 +155,7 @@ std::vector<BatchMember> ChangeQueue::take() {
   std::size_t weight = 0;
   const auto full = [&] { return members.size() >= kMaxMembers || weight >= kMaxWeight; };
   std::size_t accounts = 0;
-  std::size_t limit = Contention::kMaxAccounts;
+  std::size_t limit = router_ != nullptr ? 1 : Contention::kMaxAccounts;  // EXEC is of one slot
   while (!ready_.empty() && !full()) {
     WaitingAccount& account = ready_.front();
     limit = std::min(limit, contention_.limit(account.id, now));

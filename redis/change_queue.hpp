@@ -52,6 +52,9 @@ struct WaitingAccount : Hook<WaitingAccount> {
   AccountId id;
   List<Change, ChangeQueue> waiting;  // the longest first
   bool busy = false;                  // some of its changes are in a lane
+  // Of a cluster, while its slot moves.
+  std::int64_t held_until_ms = 0;
+  std::int64_t pause_ms = 0;
 };
 
 // A change in the hands of a lane.
@@ -66,8 +69,19 @@ struct BatchMember {
 
 class ChangeQueue final : private Posted {
  public:
-  // Its lanes begin to connect.
-  ChangeQueue(Deadlines& deadlines, Node& node);
+  // Where the changes of a cluster's account go.
+  class Router {
+   public:
+    virtual ChangeQueue& queue_of(const AccountId& account) = 0;
+    // A node redirects the account's changes, or says that the cluster is down. True: they may go on at once.
+    virtual bool redirected(const AccountId& account, const Reply& error) = 0;
+
+   protected:
+    ~Router() = default;
+  };
+
+  // Its lanes begin to connect. `router`: null if this is no cluster.
+  ChangeQueue(Deadlines& deadlines, Node& node, Router* router = nullptr);
   ~ChangeQueue() override;
   ChangeQueue(const ChangeQueue&) = delete;
   ChangeQueue& operator=(const ChangeQueue&) = delete;
@@ -80,6 +94,10 @@ class ChangeQueue final : private Posted {
   std::size_t in_flight() const;
   // No lane has a connection, nor an attempt that is worth waiting for.
   bool known_down() const;
+  // Changes that exist, whatever has become of them: they must not outlive the queue.
+  std::size_t users() const { return users_; }
+  // Slots have moved: what waits goes where it belongs.
+  void reroute();
 
   // Counts the failure and passes it on.
   StoreError failed(StoreError error);
@@ -102,6 +120,14 @@ class ChangeQueue final : private Posted {
   void finished(std::size_t changes, std::int64_t trip_ms);
   void lanes_changed() { post(); }
 
+  // Of clusters (change_routing.cpp). A node's error; true: it is a redirection, and the changes that met it
+  // are to be tried again, here or elsewhere, once they are released.
+  bool redirected(WaitingAccount& account, const Reply& error);
+  // False: it is to be served here, and now.
+  bool sent_away(WaitingAccount& account);
+  void hand_over(WaitingAccount& account, ChangeQueue& other);
+  void end_holds();
+
   WaitingAccount& account_of(const AccountId& account);
   void forget_if_idle(WaitingAccount& account);
   void fail_waiting();
@@ -109,8 +135,12 @@ class ChangeQueue final : private Posted {
 
   Deadlines& deadlines_;
   Node& node_;
+  Router* router_;
+  std::unique_ptr<Timer> hold_timer_;  // null: this is no cluster
+  std::size_t users_ = 0;
   std::unordered_map<AccountId, std::unique_ptr<WaitingAccount>, AccountHash> accounts_;
   List<WaitingAccount, WaitingAccount> ready_;  // accounts with changes that wait, not busy
+  List<WaitingAccount, WaitingAccount> held_;   // accounts that are to be tried later, the earliest first
   std::size_t waiting_ = 0;
   Throughput throughput_;
   double trip_ms_ = 0;  // what a batch takes, smoothed

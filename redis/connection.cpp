@@ -31,22 +31,27 @@ std::string too_old(std::string_view version) {
 }
 
 // Each of these: empty if the reply is fine, otherwise what is wrong with the server and what to write.
-std::string wrong_mode(std::string_view mode, bool sentinel_wanted) {
-  if (sentinel_wanted && mode != "sentinel") {
+std::string wrong_mode(std::string_view mode, const Server& server) {
+  if (server.is_sentinel && mode != "sentinel") {
     return "it is a Redis, not a sentinel; write the addresses of sentinels, or this one without "
            "sentinel://NAME@";
   }
-  if (!sentinel_wanted && mode == "sentinel") {
+  if (!server.is_sentinel && mode == "sentinel") {
     return "it is a sentinel; write sentinel://NAME@host:port with the NAME of its \"sentinel monitor\"";
   }
-  if (mode == "cluster") {
-    return "it is a node of a Redis Cluster; write the address of a Redis without cluster-enabled";
+  if (server.cluster.empty() && mode == "cluster") {
+    return "it is a node of a Redis Cluster; write cluster://host:port,host:port with the addresses of some "
+           "of "
+           "its nodes";
+  }
+  if (!server.cluster.empty() && mode != "cluster") {
+    return "it is not a node of a Redis Cluster; write its address without cluster://";
   }
   return {};
 }
 
 // An ACL may forbid HELLO: then it is taken for what it should be.
-std::string wrong_kind(const Reply& hello, bool sentinel_wanted) {
+std::string wrong_kind(const Reply& hello, const Server& server) {
   if (hello.is_error()) {
     if (hello.text.starts_with("NOPERM")) {
       return {};
@@ -54,13 +59,13 @@ std::string wrong_kind(const Reply& hello, bool sentinel_wanted) {
     return hello.text.starts_with("ERR unknown command") ? too_old("before 6.0") : loggable(hello.text);
   }
   if (const std::string_view mode = told(hello, "mode"); !mode.empty()) {
-    if (std::string wrong = wrong_mode(mode, sentinel_wanted); !wrong.empty()) {
+    if (std::string wrong = wrong_mode(mode, server); !wrong.empty()) {
       return wrong;
     }
   }
   const std::string_view version = told(hello, "version");
   const auto major = to_integer(version.substr(0, version.find('.')));
-  return !sentinel_wanted && major && *major < kOldestRedis ? too_old(version) : "";
+  return !server.is_sentinel && major && *major < kOldestRedis ? too_old(version) : "";
 }
 
 // WAIT or WAITAOF for nothing: a server that cannot is found out before it stores anything.
@@ -76,14 +81,14 @@ std::string no_wait(const Reply& wait) {
 }
 
 // An ACL may forbid ROLE as well.
-std::string wrong_role(const Reply& role, bool sentinel_wanted) {
-  if (sentinel_wanted || role.type != Reply::Type::array || role.elements.empty()) {
+std::string wrong_role(const Reply& role, const Server& server) {
+  if (server.is_sentinel || role.type != Reply::Type::array || role.elements.empty()) {
     return {};
   }
   if (role.elements.front().text == "sentinel") {
-    return wrong_mode("sentinel", sentinel_wanted);
+    return wrong_mode("sentinel", server);
   }
-  return std::string(is_replica(role) ? kReplica : "");
+  return std::string(is_replica(role) && !server.any_role ? kReplica : "");
 }
 
 }  // namespace
@@ -112,15 +117,15 @@ class Connection::Greeting final : public Receiver {
   const Commands& commands() const { return commands_; }
   // As soon as it is there: the server may hang up before all are.
   std::string complaint(std::size_t index, const Reply& reply) const {
-    const bool sentinel_wanted = connection_.server_.is_sentinel;
+    const Server& server = connection_.server_;
     if (index == hello_) {
-      return wrong_kind(reply, sentinel_wanted);
+      return wrong_kind(reply, server);
     }
     if (wait_ && index == *wait_) {
       return no_wait(reply);
     }
     if (index + 1 == commands_.size()) {
-      return wrong_role(reply, sentinel_wanted);
+      return wrong_role(reply, server);
     }
     return reply.is_error() ? loggable(reply.text) : "";
   }

@@ -9,7 +9,8 @@
 //   <prefix>:{acct}:failures   integer  failed logins; expires with the window
 //   <prefix>:{acct}:events     channel  the sequence of each new wallet, or kPasswordChanged
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
-//   <prefix>:next-user-id      integer  INCR
+//   <prefix>:next-user-id      integer  INCR; not in a cluster, but there
+//   <prefix>:{N}:user-ids      hash     last: how many ids the slot that the tag N is in has given away
 //
 // An account that is not verified may have an expiry (EXPIRE when it is made, PERSIST in the transaction that
 // verifies it); a verified one never has. Redis forgets it by itself, with its own clock, and whatever asks
@@ -24,6 +25,7 @@
 #include <string>
 #include <string_view>
 
+#include "slots.hpp"
 #include "token.hpp"
 
 namespace wallet_sync {
@@ -49,6 +51,7 @@ class Keyspace {
   }
   std::string heartbeat() const { return prefix_ + ":heartbeat"; }
   std::string next_user_id() const { return prefix_ + ":next-user-id"; }
+  std::string user_ids(std::size_t slot) const { return key(tag_of_slot(slot), ":user-ids"); }
 
  private:
   static constexpr std::string_view kEvents = ":events";

@@ -211,6 +211,10 @@ void Lane::confirm(bool replicated) {
 
 bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> seen, Commands& writes) {
   if (const Reply* error = first_error(seen)) {
+    if (queue_.redirected(*member.account, *error)) {
+      --member.change->attempts_;
+      return false;
+    }
     node_.monitor().warn("Redis at " + node_.server().name() + " refuses to read: " + loggable(error->text));
     node_.doubt(connection, *error);
     refuse(member, *error);
@@ -288,6 +292,15 @@ void Lane::committed(const Reply& exec, bool replicated) {
 // Nothing ran. What concerns one member's command only is found out by trying each alone.
 void Lane::refused(Connection& connection, const Replies& replies) {
   const Reply& error = *first_error(replies);  // the reason stands where it was queued, EXECABORT at the end
+  if (queue_.redirected(*members_.front().account, error)) {  // of a cluster, where all are of one account
+    for (BatchMember& member : members_) {
+      member.writes = 0;
+      if (member.change != nullptr) {
+        --member.change->attempts_;
+      }
+    }
+    return;
+  }
   node_.monitor().warn("Redis at " + node_.server().name() + " refuses to write: " + loggable(error.text));
   node_.doubt(connection, error);
   const bool all = says_no_writes(error);
@@ -307,7 +320,7 @@ void Lane::refused(Connection& connection, const Replies& replies) {
 // What became of an earlier EXEC a server that is no master cannot tell; its successor can.
 void Lane::refuse(BatchMember& member, const Reply& error) {
   const bool read_back_later =
-      member.change != nullptr && member.change->maybe_written() && says_not_a_master(error);
+      member.change != nullptr && member.change->maybe_written() && says_no_more_here(error);
   if (!read_back_later) {
     refuse(member, StoreError::refused);
   }

@@ -36,12 +36,21 @@ class Links::Link final : public Node::Tenant {
 };
 
 Read::Read(Links& links, Commands commands, Repeat repeat)
-    : Waiter(links.deadlines_, links.deadlines_.now_ms() + links.node_.server().command_timeout_ms),
+    : Read(links, std::move(commands), repeat,
+           links.deadlines_.now_ms() + links.node_.server().command_timeout_ms) {}
+
+Read::Read(Links& links, Commands commands, Repeat repeat, std::int64_t deadline_ms)
+    : Waiter(links.deadlines_, deadline_ms),
       links_(links),
       commands_(std::move(commands)),
-      may_repeat_(repeat == Repeat::yes) {}
+      may_repeat_(repeat == Repeat::yes) {
+  ++links.users_;
+}
 
-Read::~Read() { links_.leave(*this); }
+Read::~Read() {
+  links_.leave(*this);
+  --links_.users_;
+}
 
 void Read::await_suspend(std::coroutine_handle<> caller) {
   Waiter::await_suspend(caller);
@@ -104,6 +113,12 @@ void Links::leave(Read& read) {
   if (static_cast<Hook<Links>&>(read).linked()) {
     static_cast<Hook<Links>&>(read).unlink();
     --waiting_count_;
+  }
+}
+
+void Links::send_away() {
+  while (!waiting_.empty()) {
+    waiting_.front().finish(Replies{});
   }
 }
 

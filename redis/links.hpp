@@ -23,17 +23,21 @@ class Links;
 // Whether commands may be sent again when their connection is lost before they were answered.
 enum class Repeat { yes, no };
 
-// co_await gives one reply for each command, in order; an error reply is a reply. StoreError::unavailable:
-// not all came by the deadline (then any of them may have run), or Redis is known to be down.
+// co_await gives one reply for each command, in order; an error reply is a reply. None at all: the place to
+// ask is another one by now, and nothing has been sent. StoreError::unavailable: not all came by the deadline
+// (then any of them may have run), or Redis is known to be down.
 class Read final : public Waiter, public Hook<Links>, private Receiver {
  public:
   Read(Links& links, Commands commands, Repeat repeat);
+  Read(Links& links, Commands commands, Repeat repeat, std::int64_t deadline_ms);
   ~Read() override;
   Read(const Read&) = delete;
   Read& operator=(const Read&) = delete;
 
   void await_suspend(std::coroutine_handle<> caller);
   Result<Replies> await_resume() { return std::move(result_); }
+  // Afterwards: to ask elsewhere.
+  Commands take_commands() { return std::move(commands_); }
 
  private:
   friend class Links;
@@ -59,6 +63,10 @@ class Links {
   // No link has a connection, nor an attempt that is worth waiting for.
   bool known_down() const;
   std::size_t waiting() const { return waiting_count_; }
+  // Reads that exist, whatever has become of them: they must not outlive the links.
+  std::size_t users() const { return users_; }
+  // What waits has to be asked elsewhere.
+  void send_away();
 
  private:
   friend class Read;
@@ -74,6 +82,7 @@ class Links {
   Node& node_;
   List<Read, Links> waiting_;  // the longest first
   std::size_t waiting_count_ = 0;
+  std::size_t users_ = 0;
   double reply_bytes_ = 1024;  // of one request's replies, smoothed
   Throughput throughput_;
   std::vector<std::unique_ptr<Link>> links_;

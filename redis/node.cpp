@@ -62,10 +62,11 @@ void Node::Tenant::need() {
   node_.connect(*this);
 }
 
-Node::Node(EventLoop& loop, const Server& server, Monitor& monitor)
+Node::Node(EventLoop& loop, const Server& server, Monitor& monitor, Doubter* doubter)
     : loop_(loop),
       server_(server),
       monitor_(monitor),
+      doubter_(doubter),
       named_by_address_(server.sentinels && server.tls && server.tls->name.empty()),
       retry_(loop.new_timer(TimerKind::background, [this] { connect_missing(); })),
       role_timer_(loop.new_timer(TimerKind::background, [this] { check_roles(); })) {
@@ -118,9 +119,12 @@ void Node::on_no_master() {
   }
 }
 
-void Node::ask_sentinels() {
+void Node::ask_others() {
   if (sentinels_) {
     sentinels_->ask();
+  }
+  if (doubter_ != nullptr) {
+    doubter_->on_doubt();
   }
 }
 
@@ -195,7 +199,7 @@ void Node::on_lost(Connection& connection) {
     tenant.known_down_ = true;
     down_ = true;
     retry_later();
-    ask_sentinels();
+    ask_others();
   }
   tenant.on_down();
 }
@@ -237,7 +241,7 @@ void Node::demoted(Connection& connection, const std::string& reason) {
       tenant->connection_->lose(reason);
     }
   }
-  ask_sentinels();
+  ask_others();
 }
 
 // The peer of one connection does not answer: those that have heard nothing since, either, would take as long

@@ -13,6 +13,8 @@
 // to the same demoted server. What arrives late over a connection of a former generation ends nothing but
 // that connection.
 //
+// A node of a cluster has one address for ever; whether slots lead there is the topology's part.
+//
 // With sentinels the address is what they say, see sentinel_watch.hpp: when they name another one, a new
 // generation begins there. Whatever makes us doubt the address is a reason to ask them at once.
 #pragma once
@@ -67,7 +69,16 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
     std::unique_ptr<RoleCheck> role_check_;  // null: it does not ask
   };
 
-  Node(EventLoop& loop, const Server& server, Monitor& monitor);
+  // Hears of each reason to doubt that this is the right address.
+  class Doubter {
+   public:
+    virtual void on_doubt() = 0;
+
+   protected:
+    ~Doubter() = default;
+  };
+
+  Node(EventLoop& loop, const Server& server, Monitor& monitor, Doubter* doubter = nullptr);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -80,6 +91,8 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   // An error reply came over the connection: if it says that the server is no master, all connections of its
   // generation go.
   void doubt(Connection& connection, const Reply& error);
+  // Without an address: there will be none. Who waits for one is told.
+  void give_up_waiting() { on_no_master(); }
 
  private:
   void connect(Tenant& tenant);
@@ -91,7 +104,7 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   void on_master(const std::string& host, int port) override;
   void on_no_master() override;
   bool has_address() const { return !server_.unix_path.empty() || !server_.host.empty(); }
-  void ask_sentinels();
+  void ask_others();
   Tenant& tenant_of(const Connection& connection);
   Tenant* any_ready();
   void demoted(Connection& connection, const std::string& reason);
@@ -103,6 +116,7 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   EventLoop& loop_;
   Server server_;
   Monitor& monitor_;
+  Doubter* doubter_;  // null: nobody
   unsigned generation_ = 0;
   unsigned moved_with_ = 0;      // the generation that the address began with
   bool masterless_ = false;      // no sentinel can tell an address

@@ -10,6 +10,7 @@
 #include "node.hpp"
 #include "server.hpp"
 #include "store.hpp"
+#include "topology.hpp"
 #include "waiter.hpp"
 #include "websocket.hpp"
 
@@ -34,7 +35,7 @@ class RedisStore : public Store {
   Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) override;
   Task<Result<TokenState>> read_token(Token token, UnixTime now) override;
   Task<Result<Standing>> read_standing(Token token, UnixTime now) override;
-  Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) override;
+  Task<std::vector<Result<Standing>>> read_standings(std::vector<AccountId> accounts) override;
   Task<Result<bool>> verify(Token token, UnixTime now) override;
   Task<Result<Renewal>> renew_verification(Email email, Verification pending, std::uint32_t interval,
                                            UnixTime now) override;
@@ -42,32 +43,42 @@ class RedisStore : public Store {
 
   const Server& server() const { return server_; }
   const Keyspace& keys() const { return keys_; }
-  const Links& links() const { return links_; }
-  const ChangeQueue& changes() const { return changes_; }
-  // For the subscriber, which lives beside the store and no longer than it.
+  // For subscribers, which live beside the store and no longer than it.
   Deadlines& deadlines() { return deadlines_; }
-  Node& node() { return node_; }
+  Topology& topology() { return topology_; }
+  // Of the only shard there is; not for clusters.
+  const Links& links() const { return topology_.first().links; }
+  const ChangeQueue& changes() const { return topology_.first().changes; }
+  Node& node() { return topology_.first().node; }
 
  private:
-  // Commands outside transactions; an error reply is a failure.
-  Task<Result<Replies>> ask(Commands commands, Repeat repeat = Repeat::yes);
+  // Commands outside transactions, about one account; an error reply is a failure.
+  Task<Result<Replies>> ask(AccountId account, Commands commands, Repeat repeat = Repeat::yes);
+  // What a node of a cluster has redirected goes where it has to; see store_routing.cpp.
+  Task<Result<Replies>> follow(AccountId account, Commands commands, Replies replies,
+                               std::int64_t deadline_ms);
+  Result<Replies> checked(const AccountId& account, Result<Replies> replies);
+  Task<Result<Standing>> read_one_standing(AccountId account);
+  void add_standing(const AccountId& account, Commands& commands) const;
+  // Counts the failure and passes it on.
+  StoreError failed(StoreError error) { return topology_.first().changes.failed(error); }
   // The next state of an account; see change.hpp. To be awaited at once.
   template <typename Outcome, typename Decide>
   Decided<Outcome, Decide> change(const AccountId& account, Look look, Decide decide) {
-    return {changes_, account, std::move(look), std::move(decide)};
+    return {topology_.of(account).changes, account, std::move(look), std::move(decide)};
   }
   // `marks`: what stands in the field "write" of the wallet that is replaced.
   Command write_wallet(const AccountId& id, const Wallet& wallet, std::string_view marks,
                        std::string_view write, UnixTime now) const;
   std::string next_write_id();
+  // Tells the account's websockets, as a part of the change.
+  Command publish(const AccountId& id, std::string_view message) const;
 
   Server server_;
   Monitor& monitor_;
   Keyspace keys_;
   Deadlines deadlines_;
-  Node node_;
-  Links links_;
-  ChangeQueue changes_;
+  Topology topology_;
   std::string write_prefix_;  // random
   std::uint64_t writes_ = 0;
 };

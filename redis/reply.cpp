@@ -43,6 +43,10 @@ bool says_not_a_master(const Reply& error) {
   return says(error, std::array<std::string_view, 3>{"READONLY", "MASTERDOWN", "LOADING"});
 }
 
+bool says_no_more_here(const Reply& error) {
+  return says_not_a_master(error) || says(error, std::array<std::string_view, 1>{"CLUSTERDOWN"});
+}
+
 bool is_replica(const Reply& role) {
   return role.type == Reply::Type::array && !role.elements.empty() && role.elements[0].text != "master";
 }

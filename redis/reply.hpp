@@ -33,6 +33,9 @@ std::string loggable(std::string_view error);
 // The server cannot do what it is asked at all, or not now, whichever the command: it is no master (any
 // more), or loads its data.
 bool says_not_a_master(const Reply& error);
+// The same, or the cluster is down: what became of an earlier command another server can tell, or a later
+// moment.
+bool says_no_more_here(const Reply& error);
 // A reply to ROLE, from a server that is none. (An ACL may forbid ROLE: an error says nothing.)
 bool is_replica(const Reply& role);
 // The server refuses every write at the moment, whoever makes it.

@@ -1,12 +1,11 @@
 #include "sentinel_watch.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "backoff.hpp"
+#include "cluster_map.hpp"
 #include "connection.hpp"
 
 namespace wallet_sync {
@@ -20,11 +19,6 @@ constexpr std::int64_t kPatienceMs = 200;
 // each sentinel, when it has learnt of it.
 constexpr std::string_view kPromoted = "+promoted-slave";
 constexpr std::string_view kSwitched = "+switch-master";
-
-bool is_ip_address(const std::string& host) {
-  in6_addr ignored;
-  return inet_pton(AF_INET, host.c_str(), &ignored) == 1 || inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
-}
 
 // Of the names and values that SENTINEL MASTER replies with.
 std::optional<std::int64_t> number_of(const Reply& fields, std::string_view name) {

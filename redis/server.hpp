@@ -22,6 +22,14 @@ struct Tls {
   }
 };
 
+// A node of a cluster.
+struct Endpoint {
+  std::string host;  // an IP address
+  int port = 6379;
+  std::string tls_name;  // see Tls::name; empty: the host
+  bool operator==(const Endpoint& other) const { return host == other.host && port == other.port; }
+};
+
 // Those who are asked which of several Redis is the master.
 struct Sentinels {
   struct Address {
@@ -42,6 +50,9 @@ struct Server {
   std::string host;       // an IP address: to resolve a name would block
   int port = 6379;
   std::optional<Sentinels> sentinels;  // if set, host and port are what they say
+  // Some nodes of a Redis Cluster, which know the others; empty: it is none.
+  std::vector<Endpoint> cluster;
+  bool any_role = false;  // it is only asked about the cluster, which a replica knows as well
   std::optional<Tls> tls;
   bool is_sentinel = false;  // itself: it is connected to as one
 

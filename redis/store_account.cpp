@@ -8,6 +8,14 @@ namespace {
 constexpr std::string_view kYes = "1";
 constexpr std::string_view kNo = "0";
 
+// Ids of a cluster begin here, so that accounts which come from a single Redis keep theirs. All stay below
+// 2^53, which JSON's readers can tell apart.
+constexpr UserId kFirstOfCluster = UserId{1} << 40;
+
+UserId user_id_of(std::size_t slot, std::int64_t number) {
+  return kFirstOfCluster + number * static_cast<UserId>(kSlots) + static_cast<UserId>(slot);
+}
+
 // The order of the fields in read_account's HMGET.
 bool read_account(const Reply& reply, std::optional<Account>& account) {
   if (!reply.is_array(6)) {
@@ -34,13 +42,13 @@ Task<Result<LoginState>> RedisStore::read_login(Email email) {
                         "client-salt-seed", "verified");
   commands.emplace_back("GET", keys_.failures(id));
   commands.emplace_back("TTL", keys_.failures(id));
-  auto replies = co_await ask(std::move(commands));
+  auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
   LoginState state;
   if (!read_account((*replies)[0], state.account)) {
-    co_return changes_.failed(StoreError::internal);
+    co_return failed(StoreError::internal);
   }
   if (state.account && !email.is_also_spelled(state.account->email)) {
     state.account.reset();
@@ -59,42 +67,65 @@ Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uin
   commands.emplace_back("EXPIRE", key, window, "NX");
   commands.emplace_back("TTL", key);
   commands.emplace_back("EXEC");
-  auto replies = co_await ask(std::move(commands), Repeat::no);
+  auto replies = co_await ask(id, std::move(commands), Repeat::no);
   if (!replies) {
     co_return replies.error();
   }
   const Reply& exec = replies->back();
   if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
-    co_return changes_.failed(StoreError::internal);
+    co_return failed(StoreError::internal);
   }
   co_return FailedLogins{exec.elements[0].integer, read_seconds_left(exec.elements[2])};
 }
 
+// The id comes from a counter: INCR, or in a cluster, where one counter for all would be in one slot, from
+// the counter of the account's slot, in the account's transaction. What a failover loses it loses of both.
+//
 // The salt is random and ours alone: finding it there after a lost reply means that our EXEC ran.
 Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
                                               std::optional<Verification> pending, UnixTime now) {
-  // Not of the account's slot, hence before WATCH. A number drawn in vain is a gap, no harm.
-  Commands draw;
-  draw.emplace_back("INCR", keys_.next_user_id());
-  auto drawn = co_await ask(std::move(draw), Repeat::no);
-  if (!drawn) {
-    co_return drawn.error();
+  const bool clustered = topology_.clustered();
+  std::string ids;
+  if (clustered) {
+    ids = keys_.user_ids(slot_of_tag(id.view()));
+  } else {
+    // A number drawn in vain is a gap, no harm.
+    Commands draw;
+    draw.emplace_back("INCR", keys_.next_user_id());
+    auto drawn = co_await ask(id, std::move(draw), Repeat::no);
+    if (!drawn) {
+      co_return drawn.error();
+    }
+    if (drawn->front().type != Reply::Type::integer) {
+      co_return failed(StoreError::internal);
+    }
+    account.id = drawn->front().integer;
   }
-  if (drawn->front().type != Reply::Type::integer) {
-    co_return changes_.failed(StoreError::internal);
-  }
-  account.id = drawn->front().integer;
 
   Look look;
   look.watch = {keys_.account(id)};
   look.reads.emplace_back("HMGET", keys_.account(id), "email", "password-salt");
+  if (clustered) {
+    look.watch.push_back(ids);
+    look.reads.emplace_back("HGET", ids, "last");
+  }
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {
+      return StoreError::internal;
+    }
+    std::int64_t last = 0;
+    if (clustered && !seen[1].is_nil()) {
+      last = to_integer(seen[1].text).value_or(-1);
+    }
+    if (last < 0) {
       return StoreError::internal;
     }
     if (!seen[0].elements[0].is_nil()) {
       const bool ours = maybe_written && seen[0].elements[1].text == account.password.salt;
       return Decision<bool>{ours, {}};
+    }
+    if (clustered) {
+      account.id = user_id_of(slot_of_tag(id.view()), last + 1);
     }
     Command write("HSET", keys_.account(id), "email", account.email, "user-id", account.id, "password-key",
                   account.password.key, "password-salt", account.password.salt, "client-salt-seed",
@@ -109,6 +140,9 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
     Decision<bool> accepted{true, {std::move(write)}};
     if (pending && pending->account_lifetime > 0) {
       accepted.writes.emplace_back("EXPIRE", keys_.account(id), pending->account_lifetime);
+    }
+    if (clustered) {
+      accepted.writes.emplace_back("HSET", ids, "last", last + 1);
     }
     return accepted;
   };

@@ -162,7 +162,7 @@ Task<Result<ChangeResult>> RedisStore::change_password(AccountId id, PasswordCha
       accepted.writes.push_back(write_wallet(id, *wanted.wallet, current->marks, write, now));
     }
     accepted.writes.emplace_back("DEL", keys_.tokens(id), keys_.failures(id));
-    accepted.writes.emplace_back("PUBLISH", keys_.events(id), kPasswordChanged);
+    accepted.writes.push_back(publish(id, kPasswordChanged));
     return accepted;
   };
   co_return co_await change<ChangeResult>(id, std::move(look), decide);

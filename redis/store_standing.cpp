@@ -1,4 +1,6 @@
 // Who may open a websocket, and where the accounts of websockets stand.
+#include <unordered_map>
+
 #include "records.hpp"
 #include "redis_store.hpp"
 
@@ -18,9 +20,10 @@ std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
 }  // namespace
 
 Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
+  const AccountId id = token.account();
   Commands commands;
-  commands.emplace_back("HGET", keys_.tokens(token.account()), token.digest());
-  auto replies = co_await ask(std::move(commands));
+  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
+  auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
@@ -35,37 +38,73 @@ Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
   commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
   commands.emplace_back("HGET", keys_.account(id), "password-salt");
   commands.emplace_back("HGET", keys_.tokens(id), token.digest());
-  auto replies = co_await ask(std::move(commands));
+  auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
   auto standing = standing_of((*replies)[0], (*replies)[1]);
   if (!standing) {
-    co_return changes_.failed(StoreError::internal);
+    co_return failed(StoreError::internal);
   }
   standing->token = token_state((*replies)[2], now);
   co_return *std::move(standing);
 }
 
-Task<Result<std::vector<Standing>>> RedisStore::read_standings(std::vector<AccountId> accounts) {
+void RedisStore::add_standing(const AccountId& account, Commands& commands) const {
+  commands.emplace_back("HMGET", keys_.wallet(account), "sequence");
+  commands.emplace_back("HGET", keys_.account(account), "password-salt");
+}
+
+Task<Result<Standing>> RedisStore::read_one_standing(AccountId account) {
   Commands commands;
-  commands.reserve(2 * accounts.size());
-  for (const AccountId& id : accounts) {
-    commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
-    commands.emplace_back("HGET", keys_.account(id), "password-salt");
-  }
-  auto replies = co_await ask(std::move(commands));
+  add_standing(account, commands);
+  auto replies = co_await ask(account, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
-  std::vector<Standing> standings;
-  standings.reserve(accounts.size());
-  for (std::size_t i = 0; i + 1 < replies->size(); i += 2) {
-    auto standing = standing_of((*replies)[i], (*replies)[i + 1]);
-    if (!standing) {
-      co_return changes_.failed(StoreError::internal);
+  auto standing = standing_of((*replies)[0], (*replies)[1]);
+  if (!standing) {
+    co_return failed(StoreError::internal);
+  }
+  co_return *std::move(standing);
+}
+
+// One trip to each shard. What a shard does not answer, because it has failed or is not the right one any
+// more, leaves the others' answers alone.
+Task<std::vector<Result<Standing>>> RedisStore::read_standings(std::vector<AccountId> accounts) {
+  std::vector<Result<Standing>> standings(accounts.size(), StoreError::unavailable);
+  std::unordered_map<Shard*, std::vector<std::size_t>> by_shard;
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    by_shard[&topology_.of(accounts[i])].push_back(i);
+  }
+  std::vector<std::vector<std::size_t>> groups;
+  groups.reserve(by_shard.size());
+  for (auto& [shard, group] : by_shard) {
+    groups.push_back(std::move(group));
+  }
+  for (const std::vector<std::size_t>& group : groups) {
+    Commands commands;
+    commands.reserve(2 * group.size());
+    for (const std::size_t i : group) {
+      add_standing(accounts[i], commands);
     }
-    standings.push_back(*std::move(standing));
+    // By now the shard may be gone: it is looked up again.
+    auto replies =
+        co_await Read(topology_.of(accounts[group.front()]).links, std::move(commands), Repeat::yes);
+    if (!replies) {
+      failed(replies.error());
+      continue;
+    }
+    for (std::size_t n = 0; n < group.size(); ++n) {
+      const std::size_t at = 2 * n;
+      if (at + 1 >= replies->size() || (*replies)[at].is_error() || (*replies)[at + 1].is_error()) {
+        standings[group[n]] = co_await read_one_standing(accounts[group[n]]);
+      } else if (auto standing = standing_of((*replies)[at], (*replies)[at + 1])) {
+        standings[group[n]] = *std::move(standing);
+      } else {
+        standings[group[n]] = failed(StoreError::internal);
+      }
+    }
   }
   co_return standings;
 }

@@ -14,24 +14,8 @@ RedisStore::RedisStore(EventLoop& loop, Server server, Monitor& monitor)
       monitor_(monitor),
       keys_(server_.key_prefix),
       deadlines_(loop),
-      node_(loop, server_, monitor),
-      links_(deadlines_, node_),
-      changes_(deadlines_, node_),
+      topology_(deadlines_, server_, monitor),
       write_prefix_(new_salt().value_or("").substr(0, kWritePrefixDigits) + ".") {}
-
-Task<Result<Replies>> RedisStore::ask(Commands commands, Repeat repeat) {
-  auto replies = co_await Read(links_, std::move(commands), repeat);
-  if (!replies) {
-    co_return changes_.failed(replies.error());
-  }
-  for (const Reply& reply : *replies) {
-    if (reply.is_error()) {
-      monitor_.warn("Redis at " + node_.server().name() + " refuses: " + loggable(reply.text));
-      co_return changes_.failed(StoreError::refused);
-    }
-  }
-  co_return replies;
-}
 
 // The wallet is read first and the token second: a token that is valid at the later moment was valid at the
 // earlier one, so no wallet is shown to a token that was revoked before it was written.
@@ -41,14 +25,14 @@ Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
   commands.reserve(2);
   commands.emplace_back("HMGET", keys_.wallet(id), "sequence", "hmac", "wallet");
   commands.emplace_back("HGET", keys_.tokens(id), token.digest());
-  auto replies = co_await ask(std::move(commands));
+  auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
   WalletView view;
   view.token = token_state((*replies)[1], now);
   if (!read_wallet(std::move((*replies)[0]), view.wallet)) {
-    co_return changes_.failed(StoreError::internal);
+    co_return failed(StoreError::internal);
   }
   co_return view;
 }
@@ -59,13 +43,13 @@ Task<Result<WalletVersion>> RedisStore::get_wallet_version(Token token, UnixTime
   commands.reserve(2);
   commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
   commands.emplace_back("HGET", keys_.tokens(id), token.digest());
-  auto replies = co_await ask(std::move(commands));
+  auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
   const auto sequence = read_sequence((*replies)[0]);
   if (!sequence) {
-    co_return changes_.failed(StoreError::internal);
+    co_return failed(StoreError::internal);
   }
   co_return WalletVersion{token_state((*replies)[1], now), *sequence};
 }
@@ -101,7 +85,7 @@ Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, Unix
     Decision<PutOutcome> accepted{PutOutcome::stored, {}};
     accepted.writes.reserve(2);
     accepted.writes.push_back(write_wallet(id, wallet, current->marks, write, now));
-    accepted.writes.emplace_back("PUBLISH", keys_.events(id), wallet.sequence);
+    accepted.writes.push_back(publish(id, std::to_string(wallet.sequence)));
     return accepted;
   };
   co_return co_await change<PutOutcome>(id, std::move(look), decide);
@@ -111,6 +95,11 @@ Command RedisStore::write_wallet(const AccountId& id, const Wallet& wallet, std:
                                  std::string_view write, UnixTime now) const {
   return Command("HSET", keys_.wallet(id), "sequence", wallet.sequence, "hmac", wallet.hmac, "wallet",
                  wallet.encrypted, "write", add_mark(marks, write), "updated", now);
+}
+
+// In a cluster to those only who listen at the nodes of the account's slot, not to all nodes.
+Command RedisStore::publish(const AccountId& id, std::string_view message) const {
+  return Command(server_.cluster.empty() ? "PUBLISH" : "SPUBLISH", keys_.events(id), message);
 }
 
 // Unique among all writes of all workers: it tells our own write from another's when EXEC lost its reply.

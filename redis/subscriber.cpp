@@ -1,6 +1,10 @@
 #include "subscriber.hpp"
 
 #include <limits>
+#include <utility>
+
+#include "cluster_map.hpp"
+#include "slots.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -38,12 +42,14 @@ void Subscriber::Join::on_deadline() {
   wake();
 }
 
-Subscriber::Subscriber(Deadlines& deadlines, Node& node, const Keyspace& keys, Listener& listener)
+Subscriber::Subscriber(Deadlines& deadlines, Node& node, const Keyspace& keys, Listener& listener,
+                       Router* router)
     : Tenant(node, false),
       deadlines_(deadlines),
       node_(node),
       keys_(keys),
       listener_(listener),
+      router_(router),
       heartbeat_(node.loop().new_timer(TimerKind::background, [this] { beat(); })) {}
 
 Subscriber::~Subscriber() = default;
@@ -63,21 +69,48 @@ void Subscriber::drop_if_unwanted(Channels::iterator channel) {
   if (channel->second.wanted > 0 || channel->second.unconfirmed > 0) {
     return;
   }
-  if (channel->second.confirmed && connection() != nullptr) {
-    connection()->push_command(Command("UNSUBSCRIBE", keys_.events_of(channel->first)));
+  if (channel->second.confirmed) {
+    unsubscribe(channel->first);
   }
   channels_.erase(channel);
 }
 
 void Subscriber::subscribe(const std::string& account, Channel& channel) {
-  if (connection() != nullptr) {
-    ++channel.unconfirmed;
-    connection()->push_command(Command("SUBSCRIBE", keys_.events_of(account)));
+  if (connection() == nullptr) {
+    return;
   }
+  ++channel.unconfirmed;
+  if (router_ != nullptr) {
+    channel.last_asked = ++last_serial_;
+    asked_.push_back({account, last_serial_});
+  }
+  connection()->push_command(
+      Command(router_ != nullptr ? "SSUBSCRIBE" : "SUBSCRIBE", keys_.events_of(account)));
+}
+
+void Subscriber::unsubscribe(const std::string& account) {
+  if (connection() == nullptr) {
+    return;
+  }
+  if (router_ != nullptr) {
+    asked_.push_back({account, 0});
+  }
+  connection()->push_command(
+      Command(router_ != nullptr ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", keys_.events_of(account)));
 }
 
 void Subscriber::on_up() {
   beat_confirmed_ = true;
+  heartbeat_->arm(kHeartbeatMs);
+  if (router_ != nullptr) {  // a command is of one slot
+    asked_.clear();
+    connection()->push_command(Command("SUBSCRIBE", keys_.heartbeat()));
+    for (auto& [account, channel] : channels_) {
+      channel.unconfirmed = 0;
+      subscribe(account, channel);
+    }
+    return;
+  }
   unconfirmed_after_loss_ = 1 + channels_.size();
   Command command("SUBSCRIBE", keys_.heartbeat());
   std::size_t count = 1;
@@ -93,16 +126,16 @@ void Subscriber::on_up() {
   if (count > 0) {
     connection()->push_command(command);
   }
-  heartbeat_->arm(kHeartbeatMs);
 }
 
 void Subscriber::on_down() {
   const bool was_up = std::exchange(subscribed_, false);
-  gap_ = gap_ || was_up;
+  gap_ = gap_ || (was_up && router_ == nullptr);
   heartbeat_->disarm();
   refused_ = !was_up;
   for (auto channel = channels_.begin(); channel != channels_.end();) {
     const auto current = channel++;
+    current->second.missed = current->second.missed || (router_ != nullptr && current->second.confirmed);
     current->second.confirmed = false;
     current->second.unconfirmed = 0;
     if (known_down() || refused_) {
@@ -112,8 +145,13 @@ void Subscriber::on_down() {
   }
 }
 
-// ["subscribe" | "unsubscribe", channel, number] or ["message", channel, payload]
+// ["subscribe" | "unsubscribe", channel, number] or ["message", channel, payload], or the same with an "s" in
+// front.
 void Subscriber::on_push(const Reply& push) {
+  if (router_ != nullptr && (redirection_of(push) || says_cluster_down(push))) {
+    on_sharded_error(push);
+    return;
+  }
   if (push.is_error()) {
     connection()->lose(loggable(push.text));
     return;
@@ -133,7 +171,13 @@ void Subscriber::on_push(const Reply& push) {
   const std::string account(keys_.account_of_events(name));
   if (kind == "subscribe") {
     on_confirmed(account);
-  } else if (kind == "message") {
+  } else if (kind == "ssubscribe") {
+    if (const auto channel = answered(); channel != channels_.end() && channel->first == account) {
+      on_confirmed(account);
+    }
+  } else if (kind == "sunsubscribe") {
+    on_unsubscribed(account);
+  } else if (kind == "message" || kind == "smessage") {
     const std::string& payload = push.elements[2].text;
     if (payload == kPasswordChanged) {
       listener_.on_password_change(account);
@@ -153,13 +197,102 @@ void Subscriber::on_confirmed(const std::string& account) {
     channel.confirmed = channel.unconfirmed == 0;
     if (channel.confirmed) {
       decide(channel, true);
+      channel.hops = 0;
+      const bool missed = std::exchange(channel.missed, false) && channel.wanted > 0;
       drop_if_unwanted(found);
+      if (missed) {
+        listener_.on_missed(account);
+      }
     }
   }
   if (unconfirmed_after_loss_ > 0 && --unconfirmed_after_loss_ == 0 && gap_) {
     gap_ = false;
     node_.monitor().notice("subscribed again at Redis " + node_.server().name());
     listener_.on_gap();
+  }
+}
+
+// What has been asked first is answered.
+Subscriber::Channels::iterator Subscriber::answered() {
+  if (asked_.empty()) {
+    return channels_.end();
+  }
+  const Asked asked = std::move(asked_.front());
+  asked_.pop_front();
+  const auto found = channels_.find(asked.account);
+  const bool counts =
+      found != channels_.end() && asked.serial != 0 && found->second.last_asked == asked.serial;
+  return counts ? found : channels_.end();
+}
+
+void Subscriber::on_sharded_error(const Reply& error) {
+  const auto redirection = redirection_of(error);
+  if (asked_.empty() || (redirection && redirection->slot != slot_of_tag(asked_.front().account))) {
+    return;  // to a SUNSUBSCRIBE that came too late
+  }
+  const auto found = answered();
+  if (found == channels_.end()) {
+    return;
+  }
+  Channel& channel = found->second;
+  channel.unconfirmed = 0;
+  if (channel.wanted == 0) {
+    drop_if_unwanted(found);
+    return;
+  }
+  if (!redirection) {
+    decide(channel, false);
+  }
+  const std::string account = found->first;
+  router_->on_left(*this, account, &error, ++channel.hops);
+}
+
+// We asked for it, or the slot has left.
+void Subscriber::on_unsubscribed(const std::string& account) {
+  if (!asked_.empty() && asked_.front().serial == 0 && asked_.front().account == account) {
+    asked_.pop_front();
+    return;
+  }
+  const auto found = channels_.find(account);
+  if (found == channels_.end() || !found->second.confirmed) {
+    return;  // the reply to what is on its way tells more
+  }
+  found->second.confirmed = false;
+  found->second.missed = true;
+  router_->on_left(*this, account, nullptr, 0);
+}
+
+std::vector<std::string> Subscriber::accounts() const {
+  std::vector<std::string> accounts;
+  accounts.reserve(channels_.size());
+  for (const auto& [account, channel] : channels_) {
+    accounts.push_back(account);
+  }
+  return accounts;
+}
+
+void Subscriber::move(const std::string& account, Subscriber& other) {
+  auto moving = channels_.extract(account);
+  Channel& channel = moving.mapped();
+  channel.missed = channel.missed || channel.confirmed;
+  if (channel.confirmed || channel.unconfirmed > 0) {
+    unsubscribe(account);
+  }
+  channel.confirmed = false;
+  channel.unconfirmed = 0;
+  other.channels_.insert(std::move(moving));
+  other.need();
+  if (other.known_down()) {
+    decide(channel, false);
+  } else {
+    other.subscribe(account, channel);
+  }
+}
+
+void Subscriber::subscribe_again(const std::string& account) {
+  const auto found = channels_.find(account);
+  if (found != channels_.end() && !found->second.confirmed && found->second.unconfirmed == 0) {
+    subscribe(account, found->second);
   }
 }
 

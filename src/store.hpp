@@ -150,9 +150,9 @@ class Store {
   // Whether it is worth to do more for who shows it; what is done then has to look again.
   virtual Task<Result<TokenState>> read_token(Token token, UnixTime now) = 0;
   // Of a websocket that wants to open, and of those that are open after events may have been missed: one for
-  // each account, in order.
+  // each account, in order; what some cannot be told need not concern the others.
   virtual Task<Result<Standing>> read_standing(Token token, UnixTime now) = 0;
-  virtual Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) = 0;
+  virtual Task<std::vector<Result<Standing>>> read_standings(std::vector<AccountId> accounts) = 0;
 
   // true: the account is verified now and the token is used up.
   virtual Task<Result<bool>> verify(Token token, UnixTime now) = 0;

@@ -323,6 +323,3 @@ def test_a_sentinel_in_place_of_a_redis_is_refused(alone, server_of):
     assert_not_served(server, "it is a sentinel; write sentinel://NAME@host:port")
 
 
-def test_a_node_of_a_cluster_is_refused(make_server):
-    server = make_server(redis_conf=["cluster-enabled yes"]).start()
-    assert_not_served(server, "it is a node of a Redis Cluster; write the address of a Redis without")

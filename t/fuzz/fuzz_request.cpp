@@ -106,7 +106,7 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
     if (auto error = trouble()) co_return *error;
     co_return Standing{token_state(), 1, "salt"};
   }
-  Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId>) override { std::abort(); }
+  Task<std::vector<Result<Standing>>> read_standings(std::vector<AccountId>) override { std::abort(); }
   Task<Result<bool>> verify(Token, UnixTime) override { co_return change<bool>(choose(2) == 0, true); }
   Task<Result<Renewal>> renew_verification(Email, Verification, std::uint32_t, UnixTime) override {
     constexpr std::array kOutcomes{ResendOutcome::renewed, ResendOutcome::unknown_account,

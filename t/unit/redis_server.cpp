@@ -50,6 +50,8 @@ constexpr int kStartLimitMs = 30000;
   std::abort();
 }
 
+}  // namespace
+
 int free_port() {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -63,8 +65,6 @@ int free_port() {
   close(listener);
   return ntohs(address.sin_port);
 }
-
-}  // namespace
 
 BlockingClient::BlockingClient(const Server& server)
     : context_(server.unix_path.empty() ? redisConnect(server.host.c_str(), server.port)

@@ -29,6 +29,9 @@ class BlockingClient {
   std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
 };
 
+// A loopback port that nobody listens on at the moment.
+int free_port();
+
 class RedisServer {
  public:
   // `arguments` are appended to the command line.

@@ -44,10 +44,10 @@ void a_standing_has_the_sequence_and_changes_with_the_password(void**) {
   (*redis)("HSET", kKeys.account(account_id()), "password-salt", "second");
   const auto after =
       worker.run(worker.store.read_standings({account_id(), account_id("nobody@example.com")}));
-  assert_int_equal(after->size(), 2);
-  assert_true(after->front().sequence == 1);
-  assert_true(after->front().password != before->password);
-  assert_true(after->back().password.empty());
+  assert_int_equal(after.size(), 2);
+  assert_true(after.front()->sequence == 1);
+  assert_true(after.front()->password != before->password);
+  assert_true(after.back()->password.empty());
 }
 
 void tokens_of_another_type_are_refused(void**) {

@@ -1,0 +1,154 @@
+#include "topology.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace wallet_sync {
+namespace {
+
+// A node that a slot is moving to serves none of its own at first.
+constexpr std::int64_t kKeptMs = 10'000;
+
+}  // namespace
+
+Topology::Topology(Deadlines& deadlines, const Server& server, Monitor& monitor)
+    : deadlines_(deadlines),
+      server_(server),
+      monitor_(monitor),
+      named_by_address_(server.tls && server.tls->name.empty()) {
+  ChangeQueue::Router* router = nullptr;
+  if (!server.cluster.empty()) {
+    router = this;
+    server_.host.clear();
+  }
+  shards_.push_back(std::make_unique<Shard>(deadlines, server_, monitor, nullptr, router));
+  if (router != nullptr) {
+    by_slot_.assign(kSlots, shards_.front().get());
+    ClusterWatch::Listener& listener = *this;
+    watch_ = std::make_unique<ClusterWatch>(deadlines.loop(), server_, monitor, listener);
+  }
+}
+
+Topology::~Topology() = default;
+
+// Names that redirections tell are looked up in the last map.
+Shard* Topology::shard_at(Endpoint where, const Shard* told_by) {
+  if (where.host.empty() && told_by != nullptr) {
+    where.host = told_by->node.server().host;
+    where.tls_name = told_by->node.server().tls ? told_by->node.server().tls->name : "";
+  } else if (!is_ip_address(where.host)) {
+    const auto named = std::find_if(known_.begin(), known_.end(), [&](const Endpoint& node) {
+      return node.tls_name == where.host && node.port == where.port;
+    });
+    if (named == known_.end()) {
+      return nullptr;
+    }
+    where = *named;
+  }
+  const auto found = std::find_if(shards_.begin(), shards_.end(), [&](const auto& shard) {
+    return shard->node.server().host == where.host && shard->node.server().port == where.port;
+  });
+  if (found != shards_.end()) {
+    return found->get();
+  }
+  Server server = server_;
+  server.host = where.host;
+  server.port = where.port;
+  if (named_by_address_) {
+    server.tls->name = where.tls_name.empty() ? where.host : where.tls_name;
+  }
+  Node::Doubter* doubter = this;
+  ChangeQueue::Router* router = this;
+  shards_.push_back(std::make_unique<Shard>(deadlines_, server, monitor_, doubter, router));
+  return shards_.back().get();
+}
+
+void Topology::on_map(const SlotMap& map) {
+  known_ = map.nodes;
+  std::vector<Shard*> masters(map.nodes.size(), nullptr);
+  std::vector<Shard*> by_slot(kSlots, shards_.front().get());
+  for (const SlotMap::Range& range : map.ranges) {
+    Shard*& master = masters[range.master];
+    if (master == nullptr) {
+      master = shard_at(map.nodes[range.master], nullptr);
+    }
+    std::fill(by_slot.begin() + static_cast<std::ptrdiff_t>(range.first),
+              by_slot.begin() + static_cast<std::ptrdiff_t>(range.last) + 1, master);
+  }
+  if (by_slot != by_slot_) {
+    adopt(std::move(by_slot));
+  }
+  shards_.front()->node.give_up_waiting();  // who waits there by now, waits for nobody
+  drop_unused();
+}
+
+void Topology::adopt(std::vector<Shard*> by_slot) {
+  by_slot_ = std::move(by_slot);
+  for (const auto& shard : shards_) {
+    shard->slots = 0;
+  }
+  for (Shard* shard : by_slot_) {
+    ++shard->slots;
+  }
+  for (const auto& shard : shards_) {
+    shard->changes.reroute();
+    shard->links.send_away();
+  }
+  if (observer_ != nullptr) {
+    observer_->on_slots_moved();
+  }
+}
+
+void Topology::on_no_map() { shards_.front()->node.give_up_waiting(); }
+
+bool Topology::misses_a_node() const {
+  return std::any_of(shards_.begin() + 1, shards_.end(), [](const auto& shard) {
+    return shard->slots > 0 && (shard->links.known_down() || shard->changes.known_down());
+  });
+}
+
+void Topology::drop_unused() {
+  const std::int64_t now = deadlines_.now_ms();
+  for (std::size_t i = shards_.size(); i-- > 1;) {
+    Shard& shard = *shards_[i];
+    if (shard.slots == 0 && now - shard.wanted_at_ms >= kKeptMs && !shard.in_use() &&
+        (observer_ == nullptr || observer_->leaves(shard))) {
+      shards_.erase(shards_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+}
+
+bool Topology::moved(const Redirection& redirection, const Shard& told_by) {
+  Shard* shard = shard_at(redirection.where, &told_by);
+  watch_->ask();
+  if (shard == nullptr) {
+    return false;
+  }
+  Shard*& place = by_slot_[redirection.slot];
+  --place->slots;
+  place = shard;
+  ++shard->slots;
+  return shard != &told_by;
+}
+
+Shard* Topology::asked(const Redirection& redirection, const Shard& told_by) {
+  Shard* shard = shard_at(redirection.where, &told_by);
+  if (shard != nullptr) {
+    shard->wanted_at_ms = deadlines_.now_ms();
+  } else {
+    watch_->ask();
+  }
+  return shard;
+}
+
+// What a change met. True: it need not wait before it goes on.
+bool Topology::redirected(const AccountId& account, const Reply& error) {
+  const auto redirection = redirection_of(error);
+  if (!redirection) {
+    watch_->ask();
+    return false;
+  }
+  return redirection->kind == Redirection::Kind::moved && moved(*redirection, of(account));
+}
+
+}  // namespace wallet_sync
