@@ -121,7 +121,7 @@ bool parse_cluster(ngx_conf_t* cf, std::string_view text, Server& server) {
       refuse(cf, url, "a node of a cluster", "host:port or an IP address");
       return false;
     }
-    Endpoint node;
+    NodeAddress node;
     std::tie(node.host, node.port) = address_of(url);
     node.tls_name = host_of(one);
     server.cluster.push_back(std::move(node));

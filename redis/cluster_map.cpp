@@ -12,13 +12,13 @@ namespace {
 constexpr std::int64_t kMaxPort = 0xffff;
 
 // [host, port, id, [name, value, …]]. What is preferred comes first; the address may stand among the rest.
-std::optional<Endpoint> endpoint_of(const Reply& node, const Endpoint& asked) {
+std::optional<NodeAddress> endpoint_of(const Reply& node, const NodeAddress& asked) {
   if (node.type != Reply::Type::array || node.elements.size() < 2 ||
       node.elements[1].type != Reply::Type::integer || node.elements[1].integer <= 0 ||
       node.elements[1].integer > kMaxPort) {
     return std::nullopt;
   }
-  Endpoint endpoint;
+  NodeAddress endpoint;
   endpoint.host = node.elements[0].text;
   endpoint.port = static_cast<int>(node.elements[1].integer);
   if (is_ip_address(endpoint.host)) {
@@ -43,7 +43,7 @@ std::optional<Endpoint> endpoint_of(const Reply& node, const Endpoint& asked) {
   return endpoint;
 }
 
-std::size_t index_of(std::vector<Endpoint>& nodes, Endpoint node) {
+std::size_t index_of(std::vector<NodeAddress>& nodes, NodeAddress node) {
   const auto found = std::find(nodes.begin(), nodes.end(), node);
   if (found != nodes.end()) {
     return static_cast<std::size_t>(found - nodes.begin());
@@ -66,7 +66,7 @@ bool is_ip_address(const std::string& host) {
   return inet_pton(AF_INET, host.c_str(), &ignored) == 1 || inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
 }
 
-std::optional<SlotMap> parse_slots(const Reply& reply, const Endpoint& asked) {
+std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked) {
   if (reply.type != Reply::Type::array) {
     return std::nullopt;
   }

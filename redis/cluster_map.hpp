@@ -20,12 +20,12 @@ struct SlotMap {
     std::size_t master = 0;  // of `nodes`
   };
   std::vector<Range> ranges;
-  std::vector<Endpoint> nodes;  // each once, replicas too
+  std::vector<NodeAddress> nodes;  // each once, replicas too
 };
 
 // The reply to CLUSTER SLOTS. `asked`: whom, which counts where a node does not know its own address.
 // nullopt: it makes no sense. A node that is known by a name alone is left out: to resolve it would block.
-std::optional<SlotMap> parse_slots(const Reply& reply, const Endpoint& asked);
+std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked);
 
 struct ClusterInfo {
   bool ok = false;  // it says that the cluster is
@@ -42,7 +42,7 @@ struct Redirection {
     try_again,  // some of the keys are there, some are not, while the slot moves
   } kind = Kind::try_again;
   std::size_t slot = 0;
-  Endpoint where;  // of the first two; no host: the one who says so. The host may be a name
+  NodeAddress where;  // of the first two; no host: the one who says so. The host may be a name
 };
 std::optional<Redirection> redirection_of(const Reply& reply);
 

@@ -38,7 +38,7 @@ ClusterWatch::~ClusterWatch() = default;
 
 void ClusterWatch::connect_to_next() {
   connection_.reset();
-  const Endpoint& node = candidates_[next_++ % candidates_.size()];
+  const NodeAddress& node = candidates_[next_++ % candidates_.size()];
   server_.host = node.host;
   server_.port = node.port;
   if (named_by_address_) {
@@ -127,7 +127,7 @@ bool ClusterWatch::adopt(const SlotMap& map, std::int64_t epoch) {
   epoch_ = epoch;
   adopted_at_ms_ = now;
   candidates_ = seeds_;
-  for (const Endpoint& node : map.nodes) {
+  for (const NodeAddress& node : map.nodes) {
     if (std::find(candidates_.begin(), candidates_.end(), node) == candidates_.end()) {
       candidates_.push_back(node);
     }

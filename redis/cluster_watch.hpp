@@ -66,8 +66,8 @@ class ClusterWatch final : private Connection::Owner, private Receiver {
   Listener& listener_;
   const bool named_by_address_;  // each node's certificate is
   Server server_;                // the one that is asked
-  std::vector<Endpoint> seeds_;
-  std::vector<Endpoint> candidates_;
+  std::vector<NodeAddress> seeds_;
+  std::vector<NodeAddress> candidates_;
   std::size_t next_ = 0;
   std::size_t failures_ = 0;  // since one answered
   bool again_ = false;        // something happened since the question

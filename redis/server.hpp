@@ -23,11 +23,11 @@ struct Tls {
 };
 
 // A node of a cluster.
-struct Endpoint {
+struct NodeAddress {
   std::string host;  // an IP address
   int port = 6379;
   std::string tls_name;  // see Tls::name; empty: the host
-  bool operator==(const Endpoint& other) const { return host == other.host && port == other.port; }
+  bool operator==(const NodeAddress& other) const { return host == other.host && port == other.port; }
 };
 
 // Those who are asked which of several Redis is the master.
@@ -51,7 +51,7 @@ struct Server {
   int port = 6379;
   std::optional<Sentinels> sentinels;  // if set, host and port are what they say
   // Some nodes of a Redis Cluster, which know the others; empty: it is none.
-  std::vector<Endpoint> cluster;
+  std::vector<NodeAddress> cluster;
   bool any_role = false;  // it is only asked about the cluster, which a replica knows as well
   std::optional<Tls> tls;
   bool is_sentinel = false;  // itself: it is connected to as one

@@ -24,6 +24,7 @@ Topology::Topology(Deadlines& deadlines, const Server& server, Monitor& monitor)
   shards_.push_back(std::make_unique<Shard>(deadlines, server_, monitor, nullptr, router));
   if (router != nullptr) {
     by_slot_.assign(kSlots, shards_.front().get());
+    shards_.front()->slots = kSlots;
     ClusterWatch::Listener& listener = *this;
     watch_ = std::make_unique<ClusterWatch>(deadlines.loop(), server_, monitor, listener);
   }
@@ -32,12 +33,12 @@ Topology::Topology(Deadlines& deadlines, const Server& server, Monitor& monitor)
 Topology::~Topology() = default;
 
 // Names that redirections tell are looked up in the last map.
-Shard* Topology::shard_at(Endpoint where, const Shard* told_by) {
+Shard* Topology::shard_at(NodeAddress where, const Shard* told_by) {
   if (where.host.empty() && told_by != nullptr) {
     where.host = told_by->node.server().host;
     where.tls_name = told_by->node.server().tls ? told_by->node.server().tls->name : "";
   } else if (!is_ip_address(where.host)) {
-    const auto named = std::find_if(known_.begin(), known_.end(), [&](const Endpoint& node) {
+    const auto named = std::find_if(known_.begin(), known_.end(), [&](const NodeAddress& node) {
       return node.tls_name == where.host && node.port == where.port;
     });
     if (named == known_.end()) {

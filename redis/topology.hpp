@@ -87,7 +87,7 @@ class Topology final : private ClusterWatch::Listener, private ChangeQueue::Rout
   void on_doubt() override { watch_->ask(); }
 
   // Null: the host is a name that no map has told the address of.
-  Shard* shard_at(Endpoint where, const Shard* told_by);
+  Shard* shard_at(NodeAddress where, const Shard* told_by);
   void adopt(std::vector<Shard*> by_slot);
   void drop_unused();
 
@@ -96,7 +96,7 @@ class Topology final : private ClusterWatch::Listener, private ChangeQueue::Rout
   Monitor& monitor_;
   const bool named_by_address_;  // each node's certificate is
   Observer* observer_ = nullptr;
-  std::vector<Endpoint> known_;  // nodes of the last map
+  std::vector<NodeAddress> known_;  // nodes of the last map
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Shard*> by_slot_;
   std::unique_ptr<ClusterWatch> watch_;  // null: it is no cluster

@@ -13,8 +13,10 @@ import pytest
 from support import raw
 from support.api import Api1, state
 from support.bad_requests import BAD_REQUESTS, assert_json
-from support.ports import free_port
+from support.ports import free_port, free_ports
 from support.redis import Redis
+from support.resp import RedisClient
+from support.wait import until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -144,3 +146,34 @@ def test_a_second_start_finds_the_first(run):
     assert status != 0
     assert "already running" in said
     assert socket.create_connection(("127.0.0.1", run.port))
+
+
+def test_a_cluster_serves_and_is_found_again(run):
+    run.port = free_ports(13)
+    run.start("--cluster")
+    nodes = [f"127.0.0.1:{run.port + 1 + n}" for n in range(6)]
+    tokens = [run.api.new_token() for _ in range(3)]
+    for token in tokens:
+        assert run.api.post_wallet(token, 1).json == state(1)
+    roles = [RedisClient(node)("ROLE")[0] for node in nodes]
+    assert roles == [b"master"] * 3 + [b"slave"] * 3
+    RedisClient(nodes[3])("CLUSTER", "FAILOVER")
+    until(lambda: RedisClient(nodes[3])("ROLE")[0] == b"master", "the replica takes over", 30)
+    assert run.call("--stop")[0] == 0
+    for node in nodes:
+        with pytest.raises(OSError):
+            RedisClient(node)
+    run.start("--cluster")
+    for token in tokens:
+        assert run.api.get_wallet(token).json == state(1)
+    assert RedisClient(nodes[3])("ROLE")[0] == b"master"
+
+
+@pytest.mark.parametrize("options, hint", [
+    (("--cluster", "2"), "from 3 to 20"), (("--cluster=many",), "from 3 to 20"), (("--cluster", "--sentinel"), "--sentinel"),
+    (("--cluster", "--redis", "127.0.0.1:1"), "--redis"), (("--cluster", "20", "--port", "65500"), "80 ports"),
+])
+def test_a_cluster_that_cannot_be_is_refused_in_one_line(run, options, hint):
+    status, _, said = run.call("--detach", *options)
+    assert status != 0
+    assert len(said.splitlines()) == 1 and hint in said

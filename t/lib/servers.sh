@@ -1,5 +1,5 @@
 # Starting and stopping the nginx and the Redis of ./run. Sourced, not run; uses run's variables:
-# root, dir, port, workers, accounts, redis_address, sentinel, nginx, user.
+# root, dir, port, workers, accounts, redis_address, sentinel, cluster, nginx, user.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
@@ -213,7 +213,13 @@ accounts_directives() {
 }
 
 store_address() {
-    if [[ $sentinel == yes ]]; then sentinels_address; else echo "${redis_address:-unix:$(redis_socket)}"; fi
+    if [[ $sentinel == yes ]]; then
+        sentinels_address
+    elif [[ -n $cluster ]]; then
+        cluster_address
+    else
+        echo "${redis_address:-unix:$(redis_socket)}"
+    fi
 }
 
 # write_nginx_conf MODULE: with an empty MODULE for an nginx that has it compiled in.

@@ -16,3 +16,20 @@ def free_port():
             except OSError:
                 continue
             return port
+
+
+def free_ports(count):
+    """The first of so many in a row."""
+    while True:
+        first = random.randint(FIRST, LAST - count)
+        probes = []
+        try:
+            for port in range(first, first + count):
+                probes.append(socket.socket())
+                probes[-1].bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()

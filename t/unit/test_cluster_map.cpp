@@ -11,7 +11,7 @@ using namespace wallet_sync;
 
 namespace {
 
-const Endpoint kAsked{"10.0.0.9", 7009, "nine.example.com"};
+const NodeAddress kAsked{"10.0.0.9", 7009, "nine.example.com"};
 
 Reply text(std::string value) {
   Reply reply;
