@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "cluster_map.hpp"
 #include "tls_context.hpp"
 
 namespace wallet_sync {

@@ -1,17 +1,12 @@
 #include "tls_context.hpp"
 
-#include <arpa/inet.h>
-
 #include <string>
+
+#include "cluster_map.hpp"
 
 namespace wallet_sync {
 
 #if (NGX_SSL)
-
-bool is_ip_address(const std::string& name) {
-  in6_addr ignored;
-  return inet_pton(AF_INET, name.c_str(), &ignored) == 1 || inet_pton(AF_INET6, name.c_str(), &ignored) == 1;
-}
 
 namespace {
 

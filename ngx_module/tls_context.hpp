@@ -19,7 +19,6 @@ struct TlsContext {
 bool make_tls_context(ngx_conf_t* cf, TlsContext& context);
 
 #if (NGX_SSL)
-bool is_ip_address(const std::string& name);
 // REQUIRES: the handshake is over. Empty if the certificate is that of the name, otherwise what is wrong with
 // it.
 std::string refuse_certificate(ngx_connection_t* connection, const std::string& name);
