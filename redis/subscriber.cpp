@@ -103,7 +103,6 @@ void Subscriber::on_up() {
   beat_confirmed_ = true;
   heartbeat_->arm(kHeartbeatMs);
   if (router_ != nullptr) {  // a command is of one slot
-    asked_.clear();
     connection()->push_command(Command("SUBSCRIBE", keys_.heartbeat()));
     for (auto& [account, channel] : channels_) {
       channel.unconfirmed = 0;
@@ -133,6 +132,7 @@ void Subscriber::on_down() {
   gap_ = gap_ || (was_up && router_ == nullptr);
   heartbeat_->disarm();
   refused_ = !was_up;
+  asked_.clear();
   for (auto channel = channels_.begin(); channel != channels_.end();) {
     const auto current = channel++;
     current->second.missed = current->second.missed || (router_ != nullptr && current->second.confirmed);
@@ -172,7 +172,9 @@ void Subscriber::on_push(const Reply& push) {
   if (kind == "subscribe") {
     on_confirmed(account);
   } else if (kind == "ssubscribe") {
-    if (const auto channel = answered(); channel != channels_.end() && channel->first == account) {
+    if (asked_.empty() || asked_.front().serial == 0 || asked_.front().account != account) {
+      connection()->lose("it confirms a subscription out of turn");
+    } else if (answered() != channels_.end()) {
       on_confirmed(account);
     }
   } else if (kind == "sunsubscribe") {
