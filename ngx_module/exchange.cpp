@@ -57,6 +57,10 @@ Exchange* Exchange::create(ngx_http_request_t* r) {
   return worker != nullptr ? make_in_pool<Exchange>(r->pool, r, *worker, location_conf(r)) : nullptr;
 }
 
+const Exchange* Exchange::of(ngx_http_request_t* r) {
+  return find_in_pool<Exchange>(r->pool, [r](const Exchange& exchange) { return exchange.r_ == r; });
+}
+
 Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf)
     : Posted(worker.loop()),
       r_(r),
@@ -72,6 +76,14 @@ Exchange::~Exchange() {
   if (suspended_) {
     worker_.leave(place_);
   }
+}
+
+std::string_view Exchange::error_name() const {
+  if (!unanswered_.empty() || !response_.cause.empty()) {
+    return unanswered_.empty() ? response_.cause : unanswered_;
+  }
+  const auto failure = failure_of(response_.status);
+  return failure ? failure_name(*failure) : std::string_view();
 }
 
 Route Exchange::find_route() {
@@ -140,6 +152,7 @@ void Exchange::on_body(RequestBody::End end) {
 
 // Counts the page nginx makes of a body that did not come, unless nobody is there to read it.
 void Exchange::on_broken_body(ngx_int_t status) {
+  response_.status = static_cast<int>(status);
   if (r_->connection->error == 0) {
     worker_.metrics().count_response(endpoint_id_, static_cast<int>(status));
   }
@@ -156,7 +169,10 @@ bool Exchange::start(const Endpoint& endpoint) {
   }
   r_->read_event_handler = ngx_http_block_reading;
   task_.emplace(endpoint.handler(call_));
-  task_->start();
+  {
+    const TraceScope scope(&trace_);
+    task_->start();
+  }
   if (task_->done()) {
     response_ = task_->take();
     return false;
@@ -228,6 +244,7 @@ void Exchange::give_up() {
   ngx_connection_t* connection = r_->connection;
   resume();
   task_.reset();
+  unanswered_ = "client_left";
   ngx_log_error(NGX_LOG_INFO, connection->log, 0, "wallet_sync: client left before its password was hashed");
   connection->error = 1;
   ngx_http_finalize_request(r_, NGX_HTTP_CLIENT_CLOSED_REQUEST);

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,11 @@ enum class Failure {
   last = mail
 };
 inline constexpr std::size_t kFailures = static_cast<std::size_t>(Failure::last) + 1;
+
+// Of a reply's status; nullopt: it is no error, or a 503, whose cause is told elsewhere.
+std::optional<Failure> failure_of(int status);
+// As it is called in the metrics and in the access log.
+std::string_view failure_name(Failure failure);
 
 enum class Gauge { kdf_tasks, websockets, last = websockets };
 inline constexpr std::size_t kGauges = static_cast<std::size_t>(Gauge::last) + 1;

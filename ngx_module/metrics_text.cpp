@@ -105,6 +105,8 @@ void render_store(const MetricsMemory& memory, PrometheusText& out) {
 
 }  // namespace
 
+std::string_view failure_name(Failure failure) { return kFailureNames[static_cast<std::size_t>(failure)]; }
+
 std::string render_metrics(const ngx_shm_zone_t& zone) {
   auto& memory = *static_cast<MetricsMemory*>(zone.data);
   PrometheusText out;

@@ -107,7 +107,7 @@ static ngx_command_t  ngx_http_wallet_sync_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_wallet_sync_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_wallet_sync_preconfiguration, /* preconfiguration */
     ngx_http_wallet_sync_postconfiguration, /* postconfiguration */
 
     ngx_http_wallet_sync_create_main_conf, /* create main configuration */

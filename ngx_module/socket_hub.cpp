@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "trace.hpp"
 #include "websocket_frame.hpp"
 
 namespace wallet_sync {
@@ -151,6 +152,7 @@ void SocketHub::start_catch_up() {
   }
   gap_again_ = false;
   catch_up_.emplace(catch_up());
+  const TraceScope nobodys(nullptr);
   catch_up_->start();
   if (!catch_up_->done()) {
     catch_up_->notify(

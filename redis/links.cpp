@@ -66,6 +66,7 @@ void Read::on_replies(Connection& connection, Replies&& replies) {
 
 void Read::on_no_replies() {
   if (std::exchange(may_repeat_, false)) {
+    note_retries(1);
     links_.enter(*this);
   } else {
     finish(StoreError::unavailable);

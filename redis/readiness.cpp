@@ -1,5 +1,7 @@
 #include "readiness.hpp"
 
+#include "trace.hpp"
+
 namespace wallet_sync {
 
 Readiness::Readiness(EventLoop& loop, RedisStore& store)
@@ -17,6 +19,7 @@ void Readiness::ask() {
     return;
   }
   question_.emplace(asked());
+  const TraceScope nobodys(nullptr);
   question_->start();
 }
 
