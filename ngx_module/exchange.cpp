@@ -70,7 +70,8 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
                 [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}},
-      body_(r, *conf.max_body, *this) {}
+      body_(r, *conf.max_body, *this),
+      begun_at_ms_(worker.loop().now_ms()) {}
 
 Exchange::~Exchange() {
   if (suspended_) {
@@ -154,8 +155,13 @@ void Exchange::on_body(RequestBody::End end) {
 void Exchange::on_broken_body(ngx_int_t status) {
   response_.status = static_cast<int>(status);
   if (r_->connection->error == 0) {
-    worker_.metrics().count_response(endpoint_id_, static_cast<int>(status));
+    count_reply(static_cast<ngx_uint_t>(status));
   }
+}
+
+void Exchange::count_reply(ngx_uint_t status) {
+  worker_.metrics().count_response(endpoint_id_, static_cast<int>(status),
+                                   static_cast<std::uint64_t>(worker_.loop().now_ms() - begun_at_ms_));
 }
 
 bool Exchange::start(const Endpoint& endpoint) {
@@ -302,7 +308,7 @@ void Exchange::upgrade() {
   r->keepalive = 0;
   ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
   if (r->header_sent != 0) {
-    worker_.metrics().count_response(endpoint_id_, static_cast<int>(r->headers_out.status));
+    count_reply(r->headers_out.status);
   }
   if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {  // a filter wants something else
     const bool ends_here = rc == NGX_ERROR || rc > NGX_OK || r->header_only != 0;
@@ -339,7 +345,7 @@ ngx_int_t Exchange::send() {
   }
   const ngx_int_t rc = ngx_http_send_header(r_);
   // Not before: a filter may have made a 304 of it.
-  worker_.metrics().count_response(endpoint_id_, static_cast<int>(r_->headers_out.status));
+  count_reply(r_->headers_out.status);
   if (rc == NGX_ERROR || rc > NGX_OK || r_->header_only != 0) {
     return rc;
   }

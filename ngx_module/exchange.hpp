@@ -70,6 +70,7 @@ class Exchange : private Posted, private KeyDerivation, private RequestBody::Rea
   void upgrade();
   ngx_int_t reply(Response response);
   ngx_int_t send();
+  void count_reply(ngx_uint_t status);
 
   ngx_http_request_t* r_;
   Worker& worker_;
@@ -89,6 +90,7 @@ class Exchange : private Posted, private KeyDerivation, private RequestBody::Rea
   std::string_view unanswered_;      // why it got no reply of ours
   std::unique_ptr<Timer> patience_;  // until an upgrade has the request for itself
   std::int64_t waited_ms_ = 0;
+  std::int64_t begun_at_ms_;
 };
 
 }  // namespace wallet_sync

@@ -83,10 +83,18 @@ void Metrics::count_request(EndpointId endpoint, Method method) {
   }
 }
 
-void Metrics::count_response(EndpointId endpoint, int status) {
+void Metrics::count_response(EndpointId endpoint, int status, std::uint64_t milliseconds) {
+  memory_.request_durations[static_cast<std::size_t>(endpoint)].add(kDurationBounds, milliseconds);
   add(memory_.responses[static_cast<std::size_t>(endpoint)][status_label(status)]);
   if (const auto failure = failure_of(status)) {
     count(*failure);
+  }
+}
+
+void Metrics::observe(Distribution distribution, std::uint64_t value) {
+  switch (distribution) {
+    case Distribution::redis_trip: memory_.redis_trips.add(kDurationBounds, value); break;
+    case Distribution::batch_changes: memory_.batches.add(kBatchBounds, value); break;
   }
 }
 

@@ -26,6 +26,7 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
       readiness_.push_back(std::make_unique<Readiness>(loop_, *stores_.back()));
     }
   }
+  gauges_.emplace(loop_, metrics_, stores_, hubs_);
   if (!conf.mails.empty()) {
     curl_.emplace();
   }

@@ -16,6 +16,7 @@
 #include "readiness.hpp"
 #include "redis_store.hpp"
 #include "socket_hub.hpp"
+#include "state_gauges.hpp"
 
 namespace wallet_sync {
 
@@ -55,6 +56,7 @@ class Worker {
   std::vector<std::unique_ptr<RedisStore>> stores_;
   std::vector<std::unique_ptr<SocketHub>> hubs_;  // one for each store
   std::vector<std::unique_ptr<Readiness>> readiness_;
+  std::optional<StateGauges> gauges_;
   ThreadPoolKdf kdf_;
   std::optional<CurlLibrary> curl_;  // where mails are sent
   MailQueue mail_queue_;

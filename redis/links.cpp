@@ -85,6 +85,11 @@ bool Links::known_down() const {
   return std::all_of(links_.begin(), links_.end(), [](const auto& link) { return link->known_down(); });
 }
 
+std::size_t Links::connected() const {
+  return static_cast<std::size_t>(std::count_if(
+      links_.begin(), links_.end(), [](const auto& link) { return link->connection() != nullptr; }));
+}
+
 void Links::enter(Read& read) {
   const std::int64_t now = deadlines_.now_ms();
   if (known_down()) {
