@@ -9,10 +9,12 @@ namespace {
 constexpr double kWindowBytes = 1024 * 1024;
 constexpr double kFewestFlights = 4;
 constexpr double kMostFlights = 1024;
+// At first. How large the replies are going to be, and how fast they come, is only known when some have come.
+constexpr double kFirstFlights = 32;
 // One link is used until this much is on its way over it: what goes together costs fewer system calls.
 constexpr double kSharedBytes = 128 * 1024;
-// So many may wait whatever was measured: the measure is of the past.
-constexpr std::size_t kAlwaysAdmitted = 128;
+// So many may wait whatever was measured, for the measure is of the past; fewer if their replies are large.
+constexpr double kAlwaysAdmitted = 128;
 
 std::size_t weight(const Reply& reply) {
   std::size_t bytes = reply.text.size() + 8;
@@ -55,6 +57,13 @@ void Read::finish(Result<Replies> result) {
   wake();
 }
 
+void Read::on_deadline() {
+  if (receiving()) {
+    links_.late();
+  }
+  finish(StoreError::unavailable);
+}
+
 void Read::on_replies(Connection& connection, Replies&& replies) {
   for (const Reply& reply : replies) {
     links_.node_.doubt(connection, reply);
@@ -73,7 +82,8 @@ void Read::on_no_replies() {
   }
 }
 
-Links::Links(Deadlines& deadlines, Node& node) : deadlines_(deadlines), node_(node) {
+Links::Links(Deadlines& deadlines, Node& node)
+    : deadlines_(deadlines), node_(node), most_flights_(kFirstFlights) {
   for (std::size_t i = 0; i < node.server().links; ++i) {
     links_.push_back(std::make_unique<Link>(*this, node));
   }
@@ -97,7 +107,9 @@ void Links::enter(Read& read) {
     return;
   }
   const std::int64_t left = read.deadline_ms() - now;
-  if (waiting_count_ >= kAlwaysAdmitted && throughput_.expected_ms(waiting_count_, now) > left / 2) {
+  const auto always =
+      static_cast<std::size_t>(std::clamp(kWindowBytes / reply_bytes_, kFewestFlights, kAlwaysAdmitted));
+  if (waiting_count_ >= always && throughput_.expected_ms(waiting_count_ + flights(), now) > left / 2) {
     read.finish(StoreError::overloaded);
     return;
   }
@@ -113,12 +125,21 @@ void Links::leave(Read& read) {
   }
 }
 
+// On their way over any link, whether somebody still waits for them or not.
+std::size_t Links::flights() const {
+  std::size_t flights = 0;
+  for (const auto& link : links_) {
+    flights += link->connection() != nullptr ? link->connection()->flights() : 0;
+  }
+  return flights;
+}
+
 // The first that carries little, else the one that carries least; null: all carry as much as they may, or
 // none is ready.
 Links::Link* Links::free_link() {
-  const auto shared = static_cast<std::size_t>(kSharedBytes / reply_bytes_);
   const auto most =
-      static_cast<std::size_t>(std::clamp(kWindowBytes / reply_bytes_, kFewestFlights, kMostFlights));
+      static_cast<std::size_t>(std::clamp(kWindowBytes / reply_bytes_, kFewestFlights, most_flights_));
+  const auto shared = std::min(static_cast<std::size_t>(kSharedBytes / reply_bytes_), most);
   Link* best = nullptr;
   std::size_t fewest = most;
   for (const auto& link : links_) {
@@ -137,6 +158,14 @@ Links::Link* Links::free_link() {
   return best;
 }
 
+// Its reply would come when nobody waits for it any more, and take the place of one that is waited for. A
+// fresh one is always asked, or nothing would be measured again.
+bool Links::too_late(const Read& read) const {
+  const std::int64_t now = deadlines_.now_ms();
+  const std::int64_t most = node_.server().command_timeout_ms / 2;
+  return read.deadline_ms() - now < std::min(throughput_.expected_ms(flights() + 1, now), most);
+}
+
 void Links::pump() {
   while (!waiting_.empty()) {
     if (known_down()) {
@@ -149,9 +178,16 @@ void Links::pump() {
     }
     Read& read = waiting_.pop_front();
     --waiting_count_;
+    if (too_late(read)) {
+      read.finish(StoreError::overloaded);
+      continue;
+    }
     link->connection()->ask(read.commands_, read);
   }
 }
+
+// More was asked than comes in time, though it did not seem so much.
+void Links::late() { most_flights_ = std::max(most_flights_ / 2, kFewestFlights); }
 
 void Links::landed(const Replies& replies) {
   constexpr double kWeight = 0.1;
@@ -160,6 +196,7 @@ void Links::landed(const Replies& replies) {
     bytes += weight(reply);
   }
   reply_bytes_ += kWeight * (static_cast<double>(bytes) - reply_bytes_);
+  most_flights_ = std::min(most_flights_ + 1, kMostFlights);
   throughput_.finished(1, waiting_count_ > 0, deadlines_.now_ms());
   pump();
 }

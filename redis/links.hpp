@@ -1,8 +1,10 @@
 // Commands outside transactions: a few connections that all requests of a worker share. A request's commands
 // go together over one of them.
 //
-// What is on its way over a link is bounded, by what recent replies weighed; the rest waits here. Over a slow
-// network it would arrive too late for everybody otherwise. Who cannot be served in time is refused at once.
+// What is on its way over a link is bounded, by what recent replies weighed and by how many came in time; the
+// rest waits here. Over a slow
+// network it would arrive too late for everybody otherwise. Who cannot be served in time is refused at once,
+// and what would be answered too late is not even asked.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +39,7 @@ class Read final : public Waiter, public Hook<Links>, private Receiver {
 
  private:
   friend class Links;
-  void on_deadline() override { finish(StoreError::unavailable); }
+  void on_deadline() override;
   void on_replies(Connection& connection, Replies&& replies) override;
   void on_no_replies() override;
   void finish(Result<Replies> result);
@@ -68,7 +70,10 @@ class Links {
   void enter(Read& read);
   void leave(Read& read);
   void landed(const Replies& replies);
+  void late();
+  std::size_t flights() const;
   Link* free_link();
+  bool too_late(const Read& read) const;
   void pump();
 
   Deadlines& deadlines_;
@@ -76,6 +81,7 @@ class Links {
   List<Read, Links> waiting_;  // the longest first
   std::size_t waiting_count_ = 0;
   double reply_bytes_ = 1024;  // of one request's replies, smoothed
+  double most_flights_;        // over one link: one more with each that comes, half with each that comes late
   Throughput throughput_;
   std::vector<std::unique_ptr<Link>> links_;
 };
