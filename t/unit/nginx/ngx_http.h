@@ -36,7 +36,7 @@ typedef struct ngx_pool_cleanup_s {
 } ngx_pool_cleanup_t;
 
 struct ngx_pool_s {
-    ngx_pool_cleanup_t      *cleanup;
+    ngx_pool_cleanup_t  *cleanup;
 };
 
 typedef struct ngx_module_s  ngx_module_t;
