@@ -6,10 +6,10 @@ package=$1
 cd /build/wallet-sync
 
 apt-get -qq update
-apt-get -qq -y install --no-install-recommends build-essential lintian >/dev/null </dev/null
-apt-get -qq -y build-dep --no-install-recommends ./ >/dev/null </dev/null
+apt-get -qq -y install --no-install-recommends build-essential lintian >/build/log 2>&1 </dev/null
+apt-get -qq -y build-dep --no-install-recommends ./ >>/build/log 2>&1 </dev/null
 
-dpkg-buildpackage -b -us -uc >/build/log 2>&1 || {
+dpkg-buildpackage -b -us -uc >>/build/log 2>&1 || {
     tail -n 40 /build/log >&2
     exit 1
 }
