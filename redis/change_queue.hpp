@@ -98,6 +98,7 @@ class ChangeQueue final : private Posted {
   std::size_t users() const { return users_; }
   // Slots have moved: what waits goes where it belongs.
   void reroute();
+  std::size_t connected() const;  // lanes that have a connection
 
   // Counts the failure and passes it on.
   StoreError failed(StoreError error);

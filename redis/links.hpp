@@ -69,6 +69,7 @@ class Links {
   std::size_t users() const { return users_; }
   // What waits has to be asked elsewhere.
   void send_away();
+  std::size_t connected() const;
 
  private:
   friend class Read;

@@ -41,11 +41,18 @@ class RedisStore : public Store {
                                            UnixTime now) override;
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
 
+  // Whether Redis, or each master of a cluster, would carry out a change now; nothing is changed, nothing is
+  // counted.
+  Task<Result<bool>> takes_writes();
+  // What is asked now would fail at once.
+  bool known_down() const { return topology_.known_down(); }
+
   const Server& server() const { return server_; }
   const Keyspace& keys() const { return keys_; }
   // For subscribers, which live beside the store and no longer than it.
   Deadlines& deadlines() { return deadlines_; }
   Topology& topology() { return topology_; }
+  const Topology& topology() const { return topology_; }
   // Of the only shard there is; not for clusters.
   const Links& links() const { return topology_.first().links; }
   const ChangeQueue& changes() const { return topology_.first().changes; }

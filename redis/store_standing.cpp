@@ -1,4 +1,4 @@
-// Who may open a websocket, and where the accounts of websockets stand.
+// Who may open a websocket, where the accounts of websockets stand, and whether Redis takes writes.
 #include <unordered_map>
 
 #include "records.hpp"
@@ -18,6 +18,30 @@ std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
 }
 
 }  // namespace
+
+// Within a transaction everything is refused that a change would be: for lack of memory by what is queued,
+// for a full disk or missing replicas by what writes.
+Task<Result<bool>> RedisStore::takes_writes() {
+  const std::vector<std::size_t> slots = topology_.one_slot_of_each();
+  for (const std::size_t slot : slots) {
+    Commands commands;
+    commands.emplace_back("MULTI");
+    commands.emplace_back("DEL", topology_.clustered() ? keys_.probe(slot) : keys_.probe());
+    commands.emplace_back("EXEC");
+    const auto replies = co_await Read(topology_.of_slot(slot).links, std::move(commands), Repeat::yes);
+    if (!replies) {
+      co_return replies.error();
+    }
+    if (replies->empty() || redirection_of((*replies)[1])) {
+      continue;  // the slot is somewhere else by now: the next question finds out
+    }
+    const Reply& result = replies->back();
+    if (!result.is_array(1) || result.elements.front().is_error()) {
+      co_return false;
+    }
+  }
+  co_return true;
+}
 
 Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
   const AccountId id = token.account();

@@ -67,6 +67,7 @@ class Subscriber final : public Node::Tenant {
   class Join;
   Join join(const AccountId& account);
   void leave(const AccountId& account);
+  bool connected() const { return connection() != nullptr; }
 
   // Of clusters. Those who want a channel go on wanting it at the other one, which has not got it yet.
   bool has(const std::string& account) const { return channels_.contains(account); }

@@ -59,6 +59,11 @@ void Subscribers::leave(const AccountId& account) {
   }
 }
 
+std::size_t Subscribers::connected() const {
+  return static_cast<std::size_t>(std::count_if(
+      places_.begin(), places_.end(), [](const Place& place) { return place.subscriber->connected(); }));
+}
+
 void Subscribers::bring_home(Subscriber& subscriber, const std::string& account) {
   if (Subscriber& home = at(topology_.of(account)); &home != &subscriber) {
     subscriber.move(account, home);

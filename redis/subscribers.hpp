@@ -26,6 +26,8 @@ class Subscribers final : private Topology::Observer, private Subscriber::Router
   // See Subscriber.
   Subscriber::Join join(const AccountId& account);
   void leave(const AccountId& account);
+  // Connections that are ready.
+  std::size_t connected() const;
 
  private:
   struct Place {

@@ -108,6 +108,23 @@ bool Topology::misses_a_node() const {
   });
 }
 
+bool Topology::known_down() const {
+  return std::any_of(shards_.begin(), shards_.end(), [&](const auto& shard) {
+    return (shard->slots > 0 || !clustered()) && (shard->links.known_down() || shard->changes.known_down());
+  });
+}
+
+std::vector<std::size_t> Topology::one_slot_of_each() const {
+  std::vector<std::size_t> slots;
+  for (const auto& shard : shards_) {
+    const auto found = std::find(by_slot_.begin(), by_slot_.end(), shard.get());
+    if (found != by_slot_.end() || !clustered()) {
+      slots.push_back(static_cast<std::size_t>(found - by_slot_.begin()));
+    }
+  }
+  return slots;
+}
+
 void Topology::drop_unused() {
   const std::int64_t now = deadlines_.now_ms();
   for (std::size_t i = shards_.size(); i-- > 1;) {

@@ -66,6 +66,12 @@ class Topology final : private ClusterWatch::Listener, private ChangeQueue::Rout
   Shard& of(std::string_view account) {
     return clustered() ? *by_slot_[slot_of_tag(account)] : *shards_.front();
   }
+  // A slot of each shard that serves any; without a cluster, the only shard's, whichever slot it is.
+  std::vector<std::size_t> one_slot_of_each() const;
+  Shard& of_slot(std::size_t slot) { return clustered() ? *by_slot_[slot] : *shards_.front(); }
+  // Of the only shard, or of any that serves slots: it cannot be reached.
+  bool known_down() const;
+  const std::vector<std::unique_ptr<Shard>>& all() const { return shards_; }
   // The only one; of a cluster, the one without an address.
   Shard& first() { return *shards_.front(); }
   const Shard& first() const { return *shards_.front(); }
