@@ -32,6 +32,7 @@ class ThreadPoolKdf final : public KeyDerivation {
     std::optional<std::string> operator()() const;
   };
   Metrics& metrics_;
+  EventLoop& loop_;
   bool own_threads_;
   ThreadJobs<Derivation> jobs_;
 };

@@ -34,8 +34,10 @@ def token(server):
 
 
 @pytest.fixture
-def make_server(tmp_path):
-    """make_server(...) prepares a Server of the test's own; all are ended and their logs read afterwards."""
+def make_server(tmp_path, proxy_of):
+    """make_server(...) prepares a Server of the test's own; all are ended and their logs read afterwards.
+
+    Before the proxies are: a write that is not quite done would be waited for otherwise."""
     made = []
 
     def make(**options):

@@ -7,7 +7,7 @@ packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev liby
     "libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev" libssl-dev libunistring-dev libscrypt-kdf-dev)
 packages_to_run=(redis-tools curl)
 packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-dev libpcre2-dev
-    zlib1g-dev openssl prometheus python3 python3-pytest python3-aiosmtpd python3-websockets
+    zlib1g-dev openssl prometheus python3 python3-pytest python3-pytest-xdist python3-aiosmtpd python3-websockets
     libnginx-mod-http-lua libfaketime wrk)
 
 # Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
@@ -15,6 +15,8 @@ packages_to_lint=(clang-format-14 clang-tidy-14)
 
 # Only for ./test fuzz; llvm-14 puts the names of functions into its reports.
 packages_to_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
+# Only for ./test package.
+packages_to_package=(debootstrap iproute2 git)
 packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)
 
 missing_packages() {
