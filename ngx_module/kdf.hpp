@@ -1,6 +1,5 @@
 // scrypt in nginx' thread pool. A hash takes 32 MiB and some 70 ms of a core, so the queue is bounded: what
-// does not fit is refused at once. In a pool of our own, hashing gives way to the workers, as all other
-// requests wait for these: the threads are ten steps "nicer" (Linux).
+// does not fit is refused at once.
 #pragma once
 
 #include <optional>
@@ -14,8 +13,7 @@ namespace wallet_sync {
 
 class ThreadPoolKdf final : public KeyDerivation {
  public:
-  // `max_tasks`: running and waiting ones together; 0: as many as the pool takes, which is the user's and may
-  // have other work to do.
+  // `max_tasks`: running and waiting ones together; 0: as many as the pool takes.
   ThreadPoolKdf(Metrics& metrics, EventLoop& loop, ngx_thread_pool_t* pool, ngx_uint_t max_tasks,
                 ngx_log_t* log);
 
@@ -28,12 +26,10 @@ class ThreadPoolKdf final : public KeyDerivation {
     std::string password;
     std::string salt;
     ScryptCost cost;
-    bool own_thread;
     std::optional<std::string> operator()() const;
   };
   Metrics& metrics_;
   EventLoop& loop_;
-  bool own_threads_;
   ThreadJobs<Derivation> jobs_;
 };
 

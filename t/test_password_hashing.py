@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 
@@ -295,27 +294,3 @@ def test_a_pool_by_name_skips_what_nobody_waits_for_too(make_server):
         for link in links:
             getattr(link, how)()
         until(lambda: server.api.signup(new_email()).status == 201, "there is room again")
-
-
-# ---- beside other requests
-
-def niceness(server):
-    """Of the worker's own thread, and of those of the pools that have something to do with passwords."""
-    found = {"worker": set(), "others": set()}
-    for pid in server.nginx.worker_pids():
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8") as stat:
-                nice = int(stat.read().rsplit(")", 1)[1].split()[16])
-            found["worker" if int(thread) == pid else "others"].add(nice)
-    return found
-
-
-@pytest.mark.parametrize("pool, steps", [("threads=1", 10), ("mine", 0)], ids=["our own pool", "a pool of the user's"])
-def test_in_a_pool_of_our_own_hashing_gives_way_to_the_workers(make_server, pool, steps):
-    server = make_server(main="thread_pool mine threads=1;", http=f"wallet_sync_thread_pool {pool};", workers=1).start()
-    [before] = niceness(server)["worker"]
-    for _ in range(2):  # a thread that has hashed already is as nice as it was
-        server.api.new_token()
-    found = niceness(server)
-    assert found["worker"] == {before}
-    assert max(found["others"]) == min(before + steps, 19)
