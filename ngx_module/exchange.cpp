@@ -71,11 +71,16 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}},
       body_(r, *conf.max_body, *this),
-      begun_at_ms_(worker.loop().now_ms()) {}
+      begun_at_ms_(worker.loop().now_ms()) {
+  worker_.crowd().enter();
+}
 
 Exchange::~Exchange() {
   if (suspended_) {
     worker_.leave(place_);
+  }
+  if (Worker::current() != nullptr) {  // else this request is the last thing of a worker that ends
+    worker_.crowd().leave();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config.hpp"
+#include "crowd_memory.hpp"
 #include "kdf.hpp"
 #include "log_monitor.hpp"
 #include "loop.hpp"
@@ -43,6 +44,9 @@ class Worker {
   // Null for the location that sends no mail.
   Mailer* mailer(std::optional<std::size_t> index) { return index ? mailers_[*index].get() : nullptr; }
 
+  // Of the requests, from when we are asked until nginx frees them.
+  CrowdMemory& crowd() { return crowd_; }
+
   // Exchanges whose coroutine is suspended. A worker that is told to terminate destroys them.
   std::list<Exchange*>::iterator enter(Exchange& exchange) {
     return suspended_.insert(suspended_.end(), &exchange);
@@ -62,6 +66,7 @@ class Worker {
   MailQueue mail_queue_;
   std::vector<std::unique_ptr<CurlMailer>> mailers_;
   std::list<Exchange*> suspended_;
+  CrowdMemory crowd_;
 };
 
 }  // namespace wallet_sync

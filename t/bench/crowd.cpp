@@ -1,15 +1,17 @@
 // Clients that come back: each has an account and a connection of its own, and wants one thing every PERIOD
 // seconds.
 //
-//   crowd PORT TOKENS CLIENTS get|post SIZE SEQUENCE PERIOD WARM SECONDS
+//   crowd PORT TOKENS CLIENTS get|post|login|handshake SIZE SEQUENCE PERIOD WARM SECONDS
 //
-// Who gets 503 waits as long as Retry-After says and asks again, for as long as it takes; who loses the
-// connection waits a second. With PERIOD 0 the next thing is wanted at once. A post that is answered 409 was
-// stored by an earlier try whose outcome was not known: the client reads where its wallet stands and goes on.
-// What happens in the first WARM seconds is not counted, but for TOTAL. Prints
+// For login, each line of TOKENS is the body of a request, not a token. A handshake is one of a websocket, on
+// a connection of its own that is closed when the server has agreed. Who gets 503 waits as long as
+// Retry-After says and asks again, for as long as it takes; who loses the connection waits a second. With
+// PERIOD 0 the next thing is wanted at once. A post that is answered 409 was stored by an earlier try whose
+// outcome was not known: the client reads where its wallet stands and goes on. What is answered in the first
+// WARM seconds is not counted, but for TOTAL. Prints
 //   RESULT SECONDS DONE REFUSED LATE OTHER BROKEN DONE-P50 DONE-P99 REFUSED-P50 REFUSED-P99 TOTAL
-// DONE: answered 200; REFUSED: 503; LATE: 409 as above; OTHER: anything else; TOTAL: posts that were answered
-// 200 from the very beginning. Times are those of one request, in microseconds.
+// DONE: answered 200, or 101; REFUSED: 503; LATE: 409 as above; OTHER: anything else; TOTAL: posts that were
+// answered 200 from the very beginning. Times are those of one request, in microseconds.
 #include <algorithm>
 #include <deque>
 #include <fstream>
@@ -21,6 +23,7 @@
 namespace {
 
 constexpr int kPerAddress = 5000;    // connections of one source address
+constexpr int kAddresses = 200;      // of handshakes: a port is not used again at once
 constexpr double kAfterBreak = 1.0;  // seconds
 
 struct Counts {
@@ -36,6 +39,15 @@ double percentile(std::vector<double>& seconds, double part) {
 
 class Client;
 
+enum class Mode { kGet, kPost, kLogin, kHandshake };
+
+Mode mode_of(const std::string& name) {
+  return name == "post"        ? Mode::kPost
+         : name == "login"     ? Mode::kLogin
+         : name == "handshake" ? Mode::kHandshake
+                               : Mode::kGet;
+}
+
 struct Alarm {
   double due;
   Client* client;
@@ -45,7 +57,7 @@ struct Alarm {
 struct Run {
   Poller poller;
   int port = 0;
-  bool posts = false;
+  Mode mode = Mode::kGet;
   std::string wallet;
   double period = 0, counting_from = 0, end = 0;
   std::size_t working = 0;  // requests under way
@@ -60,7 +72,8 @@ class Client {
         token_(std::move(token)),
         sequence_(sequence),
         wanted_(first),
-        http_(run.poller, run.port, number / kPerAddress, [this](const Answer& answer) { take(answer); }) {
+        http_(run.poller, run.port, run.mode == Mode::kHandshake ? number % kAddresses : number / kPerAddress,
+              [this](const Answer& answer) { take(answer); }) {
     run_.alarms.push({first, this});
   }
 
@@ -70,17 +83,30 @@ class Client {
     }
     ++run_.working;
     asked_ = now();
-    const bool read = !run_.posts || lost_track_;
-    http_.ask(read ? get_wallet(token_) : post_wallet(token_, sequence_ + 1, run_.wallet));
+    http_.ask(request());
   }
 
  private:
+  std::string request() const {
+    switch (run_.mode) {
+      case Mode::kLogin: return post_json("/api/3/auth/full", token_);
+      case Mode::kHandshake: return handshake(token_);
+      case Mode::kPost:
+        if (!lost_track_) {
+          return post_wallet(token_, sequence_ + 1, run_.wallet);
+        }
+        [[fallthrough]];
+      default: return get_wallet(token_);
+    }
+  }
+
   void take(const Answer& answer) {
     --run_.working;
-    const bool counted = asked_ >= run_.counting_from && now() < run_.end;
+    const bool counted = now() >= run_.counting_from && now() < run_.end;
     const double took = now() - asked_;
     Counts& counts = run_.counts;
     switch (answer.status) {
+      case 101:
       case 200: succeed(answer, counted, took); break;
       case 409:
         counts.late += counted ? 1 : 0;
@@ -143,11 +169,11 @@ void work(Run& run, double until) {
 
 int main(int argc, char** argv) {
   if (argc != 10) {
-    fail("usage: crowd PORT TOKENS CLIENTS get|post SIZE SEQUENCE PERIOD WARM SECONDS");
+    fail("usage: crowd PORT TOKENS CLIENTS get|post|login|handshake SIZE SEQUENCE PERIOD WARM SECONDS");
   }
   Run run;
   run.port = std::atoi(argv[1]);
-  run.posts = std::string(argv[4]) == "post";
+  run.mode = mode_of(argv[4]);
   run.wallet.assign(std::strtoul(argv[5], nullptr, 10), 'w');
   const std::uint64_t sequence = std::strtoull(argv[6], nullptr, 10);
   run.period = std::atof(argv[7]);
@@ -157,11 +183,15 @@ int main(int argc, char** argv) {
   run.counting_from = begun + std::atof(argv[8]);
   run.end = run.counting_from + seconds;
 
-  std::ifstream tokens(argv[2]);
+  std::ifstream file(argv[2]);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+  }
   std::deque<Client> clients;
-  std::string token;
-  for (int i = 0; i < count && tokens >> token; ++i) {
-    clients.emplace_back(run, i, token, sequence, begun + run.period * i / count);
+  for (int i = 0; i < count && (run.mode != Mode::kPost || i < static_cast<int>(lines.size())); ++i) {
+    clients.emplace_back(run, i, lines.at(static_cast<std::size_t>(i) % lines.size()), sequence,
+                         begun + run.period * i / count);
   }
   work(run, run.end);
   run.poller.until([&] { return run.working == 0; }, "the last answers");

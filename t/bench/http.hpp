@@ -1,4 +1,4 @@
-// One keep-alive connection to nginx, with one request under way at a time, and the requests for wallets.
+// One keep-alive connection to nginx, with one request under way at a time, and the requests.
 #pragma once
 
 #include <charconv>
@@ -33,7 +33,7 @@ class Http {
   // Connects if need be. The taker gets the answer, and may ask again.
   void ask(std::string_view request) {
     if (!stream_ || stream_->ended()) {
-      stream_ = std::make_unique<Stream>(poller_, connect_tcp(port_, address_),
+      stream_ = std::make_unique<Stream>(poller_, connect_tcp(port_, address_, {.wait = false}),
                                          [this](Stream& stream) { on_data(stream); });
     }
     waiting_ = true;
@@ -53,7 +53,7 @@ class Http {
         std::from_chars(text.data() + 9, text.data() + 12, answer.status);
         answer.retry_after = header(std::string_view(text).substr(0, end + 2), "\r\nRetry-After: ");
         answer.body = std::string_view(text).substr(end + 4, size);
-        give(answer, text.find("\r\nConnection: close\r\n") < end);
+        give(answer, answer.status == 101 || text.find("\r\nConnection: close\r\n") < end);
         return;
       }
     }
@@ -91,6 +91,13 @@ inline std::string get_wallet(std::string_view token) {
   return "GET /api/3/wallet?token=" + std::string(token) + " HTTP/1.1\r\nHost: bench.example.com\r\n\r\n";
 }
 
+inline std::string post_json(std::string_view path, std::string_view body) {
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: bench.example.com\r\nContent-Type: application/json\r\n"
+         "Content-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
 inline std::string post_wallet(std::string_view token, std::uint64_t sequence, std::string_view wallet) {
   const std::string number = std::to_string(sequence);
   const std::string hmac(64, 'h');
@@ -98,7 +105,11 @@ inline std::string post_wallet(std::string_view token, std::uint64_t sequence, s
   body.reserve(wallet.size() + 256);
   body.append("{\"sequence\":").append(number).append(",\"encryptedWallet\":\"").append(wallet);
   body.append("\",\"hmac\":\"").append(hmac).append("\",\"token\":\"").append(token).append("\"}");
-  return "POST /api/3/wallet HTTP/1.1\r\nHost: bench.example.com\r\nContent-Type: application/json\r\n"
-         "Content-Length: " +
-         std::to_string(body.size()) + "\r\n\r\n" + body;
+  return post_json("/api/3/wallet", body);
+}
+
+inline std::string handshake(std::string_view token) {
+  return "GET /api/3/websocket?token=" + std::string(token) +
+         " HTTP/1.1\r\nHost: bench.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n";
 }

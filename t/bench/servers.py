@@ -39,10 +39,12 @@ def wait_for(condition, process, what, log, patience=10):
 class Process:
     """A server in the foreground, which is stopped by its pid."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, environment=None):
+        """environment: variables besides ours."""
         self.log = log
+        more = {"env": {**os.environ, **(environment or {})}}
         with log.open("wb") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **more)
         self.pid = self.process.pid
 
     def stop(self, signal_number=signal.SIGTERM):
@@ -172,7 +174,7 @@ class Nginx(Process):
     A service is a name and the directives of its location. The directives are ours or, for comparison,
     return_200(body)."""
 
-    def __init__(self, directory, services, *, module, workers=1, binary="/usr/sbin/nginx", head="", connections=4096):
+    def __init__(self, directory, services, *, module, workers=1, binary="/usr/sbin/nginx", head="", connections=4096, environment=None):
         self.workers, self.module, self.services = workers, module, services
         self.head, self.connections, self.directory = head, connections, directory
         for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
@@ -181,7 +183,7 @@ class Nginx(Process):
         configuration = directory / "nginx.conf"
         configuration.write_text(self.configuration())
         command = [binary, "-p", directory, "-e", "stderr", "-c", configuration]
-        super().__init__(command, directory / "log")
+        super().__init__(command, directory / "log", environment)
         wait_for(lambda: self.answers() and len(self.children()) == workers, self.process, "nginx", self.log)
 
     def configuration(self):

@@ -161,9 +161,17 @@ class Stream {
   Poller::Handler handler_;
 };
 
-inline int connect_tcp(int port, int address) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+struct ConnectOptions {
+  bool wait = true;        // until the server has answered; otherwise a failure shows when the stream is read
+  int receive_buffer = 0;  // bytes; the kernel has a least of its own. 0: what is usual
+};
+
+inline int connect_tcp(int port, int address, ConnectOptions options = {}) {
+  const int fd = socket(AF_INET, SOCK_STREAM | (options.wait ? 0 : SOCK_NONBLOCK), 0);
   const int on = 1;
+  if (options.receive_buffer > 0) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &options.receive_buffer, sizeof options.receive_buffer);
+  }
   setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   sockaddr_in from{};
@@ -173,7 +181,8 @@ inline int connect_tcp(int port, int address) {
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   to.sin_port = htons(static_cast<std::uint16_t>(port));
   if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from) != 0 ||
-      connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+      (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) ||
+      fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
     fail(std::string("connect: ") + std::strerror(errno));
   }
   return fd;

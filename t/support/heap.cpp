@@ -4,11 +4,13 @@
 // chance.
 //
 // The file holds two numbers, how often was counted and what. Counted is only where the event loop is idle,
-// so never in the middle of a change, and what has come meanwhile is not delayed.
+// so never in the middle of a change, and what has come meanwhile is not delayed. nginx' master has no event
+// loop: it counts each time that it waits for a signal.
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -73,4 +75,10 @@ extern "C" int epoll_wait(int epoll, epoll_event* events, int size, int timeout)
     count_heap();
     left -= left < 0 ? 0 : slice;
   }
+}
+
+extern "C" int sigsuspend(const sigset_t* mask) {
+  static const auto kReal = reinterpret_cast<decltype(&sigsuspend)>(dlsym(RTLD_NEXT, "sigsuspend"));
+  count_heap();
+  return kReal(mask);
 }

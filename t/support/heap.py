@@ -37,3 +37,9 @@ class Heap:
         wanted = {pid: self._count(pid)[0] + 2 for pid in pids}
         until(lambda: all(self._count(pid)[0] >= times for pid, times in wanted.items()), "the workers are idle", 30)
         return sum(self._count(pid)[1] for pid in pids)
+
+    def latest(self, pid):
+        """Bytes that a process which waits for signals, such as nginx' master, held when it began to wait."""
+        times, size = self._count(pid)
+        assert times, "this process has never waited"
+        return size
