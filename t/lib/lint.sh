@@ -59,6 +59,11 @@ lint_shell() {
     (cd "$root" && shellcheck "${scripts[@]}")
 }
 
+# The client library is typed for those who use it.
+lint_types() {
+    mypy --strict --cache-dir "$build/mypy" "$root/clients/python/wallet_sync.py"
+}
+
 lint_programs() {
     "$python" "$root/t/lib/programs.py" "$root" \
         "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}" \
