@@ -29,9 +29,10 @@ from typing import (Any, AsyncIterator, Callable, Dict, Generator, Mapping, Opti
                     cast)
 
 __all__ = [
-    "ApiError", "AsyncClient", "BadAnswer", "BadRequest", "Cipher", "Client", "Conflict", "Forbidden", "IntegrityError", "Kdf",
-    "Keys", "Listener", "Merge", "NoAnswer", "NotFound", "PasswordChanged", "PasswordCipher", "RolledBack", "SyncError",
-    "TooManyRequests", "Unauthorized", "Unavailable", "Wallet", "derive_keys", "new_salt_seed", "wallet_hmac",
+    "ApiError", "AsyncClient", "Backoff", "BadAnswer", "BadRequest", "Cipher", "Client", "Conflict", "Forbidden",
+    "IntegrityError", "Kdf", "Keys", "Listener", "Merge", "NoAnswer", "NotFound", "PasswordChanged", "PasswordCipher",
+    "RolledBack", "SyncError", "TooManyRequests", "Unauthorized", "Unavailable", "Wallet", "derive_keys", "new_salt_seed",
+    "wallet_hmac",
 ]
 
 T = TypeVar("T")
