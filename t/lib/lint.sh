@@ -67,7 +67,7 @@ lint_types() {
 lint_programs() {
     "$python" "$root/t/lib/programs.py" "$root" \
         "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}" \
-        "${packages_to_lint[@]}"
+        "${packages_to_lint[@]}" "${packages_to_browse[@]}"
 }
 
 # clang-tidy takes seconds a file, so a file found clean is not looked at again until it, a header, the checks or

@@ -15,6 +15,8 @@ packages_to_lint=(clang-format-14 clang-tidy-14)
 
 # Only for ./test fuzz; llvm-14 puts the names of functions into its reports.
 packages_to_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
+# Only for ./test browser.
+packages_to_browse=(chromium)
 packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)
 
 missing_packages() {
