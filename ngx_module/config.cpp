@@ -62,6 +62,20 @@ bool use_tls(ngx_conf_t* cf, MainConf& main, const Tls& tls) {
   return make_tls_context(cf, *main.tls.back());
 }
 
+// A location has one handler. Null: there is none yet.
+const char* other_content(const LocationConf& conf, std::string_view directive) {
+  if (conf.enabled && directive != "wallet_sync") {
+    return "needs a location without \"wallet_sync\"";
+  }
+  if (conf.shows_metrics && directive != "wallet_sync_metrics") {
+    return "needs a location without \"wallet_sync_metrics\"";
+  }
+  if (conf.health && directive != "wallet_sync_health") {
+    return "needs a location without \"wallet_sync_health\"";
+  }
+  return nullptr;
+}
+
 Server default_server() {
   Server server;
   server.host = "127.0.0.1";
@@ -144,6 +158,13 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
 
 ngx_int_t ngx_http_wallet_sync_postconfiguration(ngx_conf_t* cf) {
   if (main_of(cf).servers.empty()) {
+    if (main_of(cf).watches_readiness) {
+      ngx_conf_log_error(
+          NGX_LOG_EMERG, cf, 0,
+          "wallet_sync_health ready: no location has wallet_sync, so there is no Redis to look "
+          "at; write wallet_sync_health without ready");
+      return NGX_ERROR;
+    }
     return NGX_OK;
   }
   limit_bodies();
@@ -154,8 +175,8 @@ char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   if (location_of(conf).enabled) {
     return const_cast<char*>("is duplicate");
   }
-  if (location_of(conf).shows_metrics) {
-    return const_cast<char*>("needs a location without \"wallet_sync_metrics\"");
+  if (const char* other = other_content(location_of(conf), "wallet_sync")) {
+    return const_cast<char*>(other);
   }
   if (scrypt_choice().function == nullptr) {
     return const_cast<char*>("cannot hash passwords: no library's scrypt gives the right key");
@@ -174,8 +195,8 @@ char* ngx_http_wallet_sync_metrics(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   if (location_of(conf).shows_metrics) {
     return const_cast<char*>("is duplicate");
   }
-  if (location_of(conf).enabled) {
-    return const_cast<char*>("needs a location without \"wallet_sync\"");
+  if (const char* other = other_content(location_of(conf), "wallet_sync_metrics")) {
+    return const_cast<char*>(other);
   }
   if (use_metrics_zone(cf, main_of(cf).metrics_zone) == nullptr) {
     return static_cast<char*>(NGX_CONF_ERROR);
@@ -184,5 +205,27 @@ char* ngx_http_wallet_sync_metrics(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto* core =
       static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
   core->handler = show_metrics;
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_health(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& health = location_of(conf).health;
+  if (health) {
+    return const_cast<char*>("is duplicate");
+  }
+  if (const char* other = other_content(location_of(conf), "wallet_sync_health")) {
+    return const_cast<char*>(other);
+  }
+  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
+  if (cf->args->nelts == 2 && to_view(words[1]) != "ready") {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_health: unknown argument \"%V\"; write ready, or nothing", &words[1]);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  health = cf->args->nelts == 2 ? Health::ready : Health::live;
+  main_of(cf).watches_readiness |= health == Health::ready;
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->handler = show_health;
   return NGX_CONF_OK;
 }

@@ -22,6 +22,7 @@ struct MainConf {
   std::vector<Server> servers;                   // each different wallet_sync_redis that is used
   std::vector<std::unique_ptr<TlsContext>> tls;  // each different set of files among them
   ngx_shm_zone_t* metrics_zone = nullptr;        // null: nothing counts or shows
+  bool watches_readiness = false;                // some location shows it
 
   ngx_thread_pool_t* kdf_pool = nullptr;
   ngx_uint_t kdf_max_tasks = 0;  // running and waiting; 0: as many as a pool of the user's takes
@@ -31,10 +32,14 @@ struct MainConf {
   ngx_uint_t mail_max_tasks = 0;
 };
 
+// What `wallet_sync_health` tells: that a worker answers, or also whether all its Redis take writes.
+enum class Health { live, ready };
+
 // One location's settings while it is being configured: absent means inherit.
 struct LocationConf {
-  bool enabled = false;        // `wallet_sync` stands in this very location
-  bool shows_metrics = false;  // `wallet_sync_metrics` does
+  bool enabled = false;          // `wallet_sync` stands in this very location
+  bool shows_metrics = false;    // `wallet_sync_metrics` does
+  std::optional<Health> health;  // `wallet_sync_health` does
   std::optional<Server> redis;
   std::optional<AccountPolicy> accounts;
   std::optional<std::size_t> max_body;

@@ -57,6 +57,10 @@ Exchange* Exchange::create(ngx_http_request_t* r) {
   return worker != nullptr ? make_in_pool<Exchange>(r->pool, r, *worker, location_conf(r)) : nullptr;
 }
 
+const Exchange* Exchange::of(ngx_http_request_t* r) {
+  return find_in_pool<Exchange>(r->pool, [r](const Exchange& exchange) { return exchange.r_ == r; });
+}
+
 Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf)
     : Posted(worker.loop()),
       r_(r),
@@ -66,12 +70,21 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
                 [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
       call_{Api::v1, request_, conf.settings, services_, {}},
-      body_(r, *conf.max_body, *this) {}
+      body_(r, *conf.max_body, *this),
+      begun_at_ms_(worker.loop().now_ms()) {}
 
 Exchange::~Exchange() {
   if (suspended_) {
     worker_.leave(place_);
   }
+}
+
+std::string_view Exchange::error_name() const {
+  if (!unanswered_.empty() || !response_.cause.empty()) {
+    return unanswered_.empty() ? response_.cause : unanswered_;
+  }
+  const auto failure = failure_of(response_.status);
+  return failure ? failure_name(*failure) : std::string_view();
 }
 
 Route Exchange::find_route() {
@@ -140,9 +153,15 @@ void Exchange::on_body(RequestBody::End end) {
 
 // Counts the page nginx makes of a body that did not come, unless nobody is there to read it.
 void Exchange::on_broken_body(ngx_int_t status) {
+  response_.status = static_cast<int>(status);
   if (r_->connection->error == 0) {
-    worker_.metrics().count_response(endpoint_id_, static_cast<int>(status));
+    count_reply(static_cast<ngx_uint_t>(status));
   }
+}
+
+void Exchange::count_reply(ngx_uint_t status) {
+  worker_.metrics().count_response(endpoint_id_, static_cast<int>(status),
+                                   static_cast<std::uint64_t>(worker_.loop().now_ms() - begun_at_ms_));
 }
 
 bool Exchange::start(const Endpoint& endpoint) {
@@ -156,7 +175,10 @@ bool Exchange::start(const Endpoint& endpoint) {
   }
   r_->read_event_handler = ngx_http_block_reading;
   task_.emplace(endpoint.handler(call_));
-  task_->start();
+  {
+    const TraceScope scope(&trace_);
+    task_->start();
+  }
   if (task_->done()) {
     response_ = task_->take();
     return false;
@@ -228,6 +250,7 @@ void Exchange::give_up() {
   ngx_connection_t* connection = r_->connection;
   resume();
   task_.reset();
+  unanswered_ = "client_left";
   ngx_log_error(NGX_LOG_INFO, connection->log, 0, "wallet_sync: client left before its password was hashed");
   connection->error = 1;
   ngx_http_finalize_request(r_, NGX_HTTP_CLIENT_CLOSED_REQUEST);
@@ -285,7 +308,7 @@ void Exchange::upgrade() {
   r->keepalive = 0;
   ngx_int_t rc = set_headers(r, response_) ? ngx_http_send_header(r) : NGX_ERROR;
   if (r->header_sent != 0) {
-    worker_.metrics().count_response(endpoint_id_, static_cast<int>(r->headers_out.status));
+    count_reply(r->headers_out.status);
   }
   if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {  // a filter wants something else
     const bool ends_here = rc == NGX_ERROR || rc > NGX_OK || r->header_only != 0;
@@ -322,7 +345,7 @@ ngx_int_t Exchange::send() {
   }
   const ngx_int_t rc = ngx_http_send_header(r_);
   // Not before: a filter may have made a 304 of it.
-  worker_.metrics().count_response(endpoint_id_, static_cast<int>(r_->headers_out.status));
+  count_reply(r_->headers_out.status);
   if (rc == NGX_ERROR || rc > NGX_OK || r_->header_only != 0) {
     return rc;
   }

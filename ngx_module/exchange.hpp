@@ -15,6 +15,7 @@
 #include "event_loop.hpp"
 #include "ngx.hpp"
 #include "request_body.hpp"
+#include "trace.hpp"
 #include "worker.hpp"
 
 namespace wallet_sync {
@@ -28,6 +29,13 @@ class Exchange : private Posted, private KeyDerivation, private RequestBody::Rea
 
   // Null: no memory.
   static Exchange* create(ngx_http_request_t* r);
+
+  // The last one of the request, which may have been led elsewhere since; null: it was not for us.
+  static const Exchange* of(ngx_http_request_t* r);
+  EndpointId endpoint() const { return endpoint_id_; }
+  // Why it failed, as wallet_sync_error_count calls it; empty: it did not.
+  std::string_view error_name() const;
+  const Trace& trace() const { return trace_; }
 
   // What the content handler returns.
   ngx_int_t begin();
@@ -62,6 +70,7 @@ class Exchange : private Posted, private KeyDerivation, private RequestBody::Rea
   void upgrade();
   ngx_int_t reply(Response response);
   ngx_int_t send();
+  void count_reply(ngx_uint_t status);
 
   ngx_http_request_t* r_;
   Worker& worker_;
@@ -75,10 +84,13 @@ class Exchange : private Posted, private KeyDerivation, private RequestBody::Rea
   bool hashing_ = false;                  // the handler waits for a password hash, and has begun no change
   std::list<Exchange*>::iterator place_;  // while suspended
   RequestBody body_;
+  Trace trace_;
   std::optional<Task<Response>> task_;
   Response response_;
+  std::string_view unanswered_;      // why it got no reply of ours
   std::unique_ptr<Timer> patience_;  // until an upgrade has the request for itself
   std::int64_t waited_ms_ = 0;
+  std::int64_t begun_at_ms_;
 };
 
 }  // namespace wallet_sync

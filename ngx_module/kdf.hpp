@@ -29,6 +29,7 @@ class ThreadPoolKdf final : public KeyDerivation {
     std::optional<std::string> operator()() const;
   };
   Metrics& metrics_;
+  EventLoop& loop_;
   ThreadJobs<Derivation> jobs_;
 };
 

@@ -23,6 +23,9 @@ class LogMonitor final : public Monitor {
   void warn(std::string_view line) override { write(NGX_LOG_WARN, line); }
   void notice(std::string_view line) override { write(NGX_LOG_NOTICE, line); }
   void count(Counter counter) override { metrics_.count(counter); }
+  void observe(Distribution distribution, std::uint64_t value) override {
+    metrics_.observe(distribution, value);
+  }
 
  private:
   void write(int level, std::string_view line);

@@ -1,7 +1,6 @@
 #include "metrics.hpp"
 
 #include <algorithm>
-#include <optional>
 
 #include "ngx_http_wallet_sync_module.h"
 
@@ -33,6 +32,8 @@ std::size_t status_label(int status) {
   return static_cast<std::size_t>(std::find(kStatuses.begin(), kStatuses.end(), status) - kStatuses.begin());
 }
 
+}  // namespace
+
 std::optional<Failure> failure_of(int status) {
   switch (status) {
     case 401: return Failure::unauthorized;
@@ -51,8 +52,6 @@ std::optional<Failure> failure_of(int status) {
   }
   return status < 500 ? Failure::bad_request : Failure::internal;
 }
-
-}  // namespace
 
 ngx_shm_zone_t* use_metrics_zone(ngx_conf_t* cf, ngx_shm_zone_t*& zone) {
   if (zone != nullptr) {
@@ -84,10 +83,18 @@ void Metrics::count_request(EndpointId endpoint, Method method) {
   }
 }
 
-void Metrics::count_response(EndpointId endpoint, int status) {
+void Metrics::count_response(EndpointId endpoint, int status, std::uint64_t milliseconds) {
+  memory_.request_durations[static_cast<std::size_t>(endpoint)].add(kDurationBounds, milliseconds);
   add(memory_.responses[static_cast<std::size_t>(endpoint)][status_label(status)]);
   if (const auto failure = failure_of(status)) {
     count(*failure);
+  }
+}
+
+void Metrics::observe(Distribution distribution, std::uint64_t value) {
+  switch (distribution) {
+    case Distribution::redis_trip: memory_.redis_trips.add(kDurationBounds, value); break;
+    case Distribution::batch_changes: memory_.batches.add(kBatchBounds, value); break;
   }
 }
 

@@ -101,21 +101,95 @@ void render_store(const MetricsMemory& memory, PrometheusText& out) {
   single("wallet_sync_redis_connections_lost_total",
          "Connections to Redis that ended without our doing, failed attempts included.",
          Counter::connections_lost);
+  single("wallet_sync_sentinel_switches_total",
+         "Changes of the master that sentinels named, as each worker followed them.",
+         Counter::master_switches);
+}
+
+template <std::size_t bounds>
+void render_histogram(PrometheusText& out, PrometheusText::Labels labels,
+                      const std::array<std::uint64_t, bounds>& limits,
+                      const SharedHistogram<bounds>& histogram, unsigned scale) {
+  std::array<std::uint64_t, bounds + 1> counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i] = value(histogram.classes[i]);
+  }
+  out.histogram(labels, limits, counts, value(histogram.sum), scale);
+}
+
+void render_durations(const MetricsMemory& memory, PrometheusText& out) {
+  out.metric("wallet_sync_request_duration_seconds", "histogram",
+             "From a request's header to its reply, by endpoint.");
+  for (std::size_t i = 0; i < kEndpointIds; ++i) {
+    render_histogram(out, {{"endpoint", endpoint_name(static_cast<EndpointId>(i))}}, kDurationBounds,
+                     memory.request_durations[i], 1000);
+  }
+  out.metric("wallet_sync_redis_trip_duration_seconds", "histogram",
+             "From commands that go to Redis together to the last of their replies.");
+  render_histogram(out, {}, kDurationBounds, memory.redis_trips, 1000);
+  out.metric("wallet_sync_kdf_duration_seconds", "histogram",
+             "Password hashes, waiting for a thread included.");
+  render_histogram(out, {}, kDurationBounds, memory.hashes, 1000);
+  out.metric("wallet_sync_batch_changes", "histogram", "Changes that went to Redis in one transaction.");
+  render_histogram(out, {}, kBatchBounds, memory.batches, 1);
+}
+
+// How a worker stands with its Redis. What a cluster adds belongs here.
+void render_state(MetricsMemory& memory, PrometheusText& out) {
+  out.metric("wallet_sync_workers", "gauge", "Worker processes that serve, old ones that finish included.");
+  out.sample({}, sum(memory, Gauge::workers));
+  out.metric("wallet_sync_redis_connections", "gauge", "Connections to Redis that are ready, by use.");
+  out.sample({{"use", "reads"}}, sum(memory, Gauge::connections_reads));
+  out.sample({{"use", "changes"}}, sum(memory, Gauge::connections_changes));
+  out.sample({{"use", "events"}}, sum(memory, Gauge::connections_events));
+  out.metric("wallet_sync_redis_unreachable", "gauge",
+             "Redis that are known to be away: one for each worker and wallet_sync_redis.");
+  out.sample({}, sum(memory, Gauge::redis_unreachable));
+  out.metric("wallet_sync_redis_waiting", "gauge",
+             "Operations that wait for their turn on a connection, by use.");
+  out.sample({{"use", "reads"}}, sum(memory, Gauge::waiting_reads));
+  out.sample({{"use", "changes"}}, sum(memory, Gauge::waiting_changes));
+  out.metric("wallet_sync_redis_changes_in_flight", "gauge", "Changes that a transaction works on.");
+  out.sample({}, sum(memory, Gauge::changes_in_flight));
+  out.metric("wallet_sync_sentinels", "gauge", "Sentinels that are configured: once for each worker.");
+  out.sample({}, sum(memory, Gauge::sentinels));
+  out.metric("wallet_sync_sentinels_connected", "gauge", "Those of them that answer.");
+  out.sample({}, sum(memory, Gauge::sentinels_connected));
+}
+
+void render_sockets(MetricsMemory& memory, PrometheusText& out) {
+  out.metric("wallet_sync_websockets", "gauge", "Open websockets.");
+  out.sample({}, sum(memory, Gauge::websockets));
+  out.metric("wallet_sync_websockets_opened_total", "counter", "Websockets that were opened.");
+  out.sample({}, value(memory, Counter::websockets_opened));
+  out.metric("wallet_sync_websocket_updates_total", "counter", "wallet-update messages sent to websockets.");
+  out.sample({}, value(memory, Counter::updates_told));
+  out.metric("wallet_sync_events_total", "counter",
+             "Notifications that workers had from Redis for their websockets, by kind.");
+  out.sample({{"event", "update"}}, value(memory, Counter::updates_heard));
+  out.sample({{"event", "password-change"}}, value(memory, Counter::password_changes_heard));
+  out.metric("wallet_sync_event_gaps_total", "counter",
+             "Times a worker may have missed notifications, and looked where its accounts stand.");
+  out.sample({}, value(memory, Counter::event_gaps));
 }
 
 }  // namespace
+
+std::string_view failure_name(Failure failure) { return kFailureNames[static_cast<std::size_t>(failure)]; }
 
 std::string render_metrics(const ngx_shm_zone_t& zone) {
   auto& memory = *static_cast<MetricsMemory*>(zone.data);
   PrometheusText out;
   render_requests(memory, out);
   render_store(memory, out);
-  out.metric("wallet_sync_websockets", "gauge", "Open websockets.");
-  out.sample({}, sum(memory, Gauge::websockets));
-  out.metric("wallet_sync_websocket_updates_total", "counter", "wallet-update messages sent to websockets.");
-  out.sample({}, value(memory, Counter::updates_told));
+  render_durations(memory, out);
+  render_state(memory, out);
+  render_sockets(memory, out);
   out.metric("wallet_sync_kdf_tasks", "gauge", "Password hashes that run or wait for a thread.");
   out.sample({}, sum(memory, Gauge::kdf_tasks));
+  out.metric("wallet_sync_kdf_tasks_limit", "gauge",
+             "As many may be at once in all workers; more are refused. 0: as many as a thread_pool takes.");
+  out.sample({}, sum(memory, Gauge::kdf_tasks_limit));
   return out.finish();
 }
 

@@ -27,6 +27,11 @@ inline ngx_str_t to_ngx(std::string_view text) {
   return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
+template <typename T>
+void destroy_in_pool(void* data) {
+  std::destroy_at(static_cast<T*>(data));
+}
+
 // A C++ object that lives and dies with the pool; null when there is no memory.
 template <typename T, typename... Args>
 T* make_in_pool(ngx_pool_t* pool, Args&&... args) {
@@ -36,8 +41,19 @@ T* make_in_pool(ngx_pool_t* pool, Args&&... args) {
     return nullptr;
   }
   T* object = new (cleanup->data) T(std::forward<Args>(args)...);
-  cleanup->handler = [](void* data) { std::destroy_at(static_cast<T*>(data)); };
+  cleanup->handler = destroy_in_pool<T>;
   return object;
+}
+
+// The latest that was made so and that `wanted` is true of; null when there is none.
+template <typename T, typename Wanted>
+T* find_in_pool(const ngx_pool_t* pool, Wanted wanted) {
+  for (ngx_pool_cleanup_t* cleanup = pool->cleanup; cleanup != nullptr; cleanup = cleanup->next) {
+    if (cleanup->handler == &destroy_in_pool<T> && wanted(*static_cast<T*>(cleanup->data))) {
+      return static_cast<T*>(cleanup->data);
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace wallet_sync

@@ -25,6 +25,13 @@ static ngx_command_t  ngx_http_wallet_sync_commands[] = {
       0,
       NULL },
 
+    { ngx_string("wallet_sync_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_wallet_sync_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("wallet_sync_redis"),
       NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_1MORE,
       ngx_http_wallet_sync_redis,
@@ -100,7 +107,7 @@ static ngx_command_t  ngx_http_wallet_sync_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_wallet_sync_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_wallet_sync_preconfiguration, /* preconfiguration */
     ngx_http_wallet_sync_postconfiguration, /* postconfiguration */
 
     ngx_http_wallet_sync_create_main_conf, /* create main configuration */

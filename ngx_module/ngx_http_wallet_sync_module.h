@@ -19,10 +19,12 @@ void *ngx_http_wallet_sync_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_wallet_sync_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_wallet_sync_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+ngx_int_t ngx_http_wallet_sync_preconfiguration(ngx_conf_t *cf);
 ngx_int_t ngx_http_wallet_sync_postconfiguration(ngx_conf_t *cf);
 
 char *ngx_http_wallet_sync(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_accounts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

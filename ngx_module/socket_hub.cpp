@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "trace.hpp"
 #include "websocket_frame.hpp"
 
 namespace wallet_sync {
@@ -77,6 +78,7 @@ void SocketHub::adopt(PendingSocket& place, ngx_connection_t* connection, const 
 // of its own former connections.
 void SocketHub::opened(Socket& socket) {
   metrics_.raise(Gauge::websockets);
+  metrics_.count(Counter::websockets_opened);
   ++open_;
   most_open_ = std::max(most_open_, open_);
   if (ngx_exiting != 0) {  // its handshake was under way when the idle connections were told
@@ -128,6 +130,7 @@ void SocketHub::remove(Socket& socket) {
 }
 
 void SocketHub::on_update(const std::string& account, Sequence sequence) {
+  metrics_.count(Counter::updates_heard);
   if (const auto found = groups_.find(account); found != groups_.end()) {
     const std::string frame = update_frame(sequence);
     for_each(*found, [&](Socket& socket) { socket.tell(sequence, frame); });
@@ -135,12 +138,14 @@ void SocketHub::on_update(const std::string& account, Sequence sequence) {
 }
 
 void SocketHub::on_password_change(const std::string& account) {
+  metrics_.count(Counter::password_changes_heard);
   if (const auto found = groups_.find(account); found != groups_.end()) {
     for_each(*found, [](Socket& socket) { socket.close(kClosePolicy, "password changed"); });
   }
 }
 
 void SocketHub::on_gap() {
+  metrics_.count(Counter::event_gaps);
   gap_again_ = true;
   start_catch_up();
 }
@@ -151,6 +156,7 @@ void SocketHub::start_catch_up() {
   }
   gap_again_ = false;
   catch_up_.emplace(catch_up());
+  const TraceScope nobodys(nullptr);
   catch_up_->start();
   if (!catch_up_->done()) {
     catch_up_->notify(

@@ -61,6 +61,8 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   // The worker quits: the open sockets are closed one after the other, over the time that the settings give,
   // so that their clients do not all come back in the same second.
   void drain();
+  // The connection that tells of events is there.
+  bool hears() const { return subscriber_.connected(); }
 
   std::size_t open() const { return open_; }
 

@@ -20,6 +20,7 @@
 #include "event_loop.hpp"
 #include "log_limiter.hpp"
 #include "ngx.hpp"
+#include "trace.hpp"
 
 namespace wallet_sync {
 
@@ -183,7 +184,10 @@ class ThreadJobs<Work>::Run : private Posted {
     detach();
     post();
   }
-  void run() override { caller_.resume(); }
+  void run() override {
+    const TraceScope scope(trace_);
+    caller_.resume();
+  }
   void detach() {
     if (job_ != nullptr) {
       job_->waiter = nullptr;
@@ -193,6 +197,7 @@ class ThreadJobs<Work>::Run : private Posted {
     patience_->disarm();
   }
 
+  Trace* trace_ = current_trace;
   std::unique_ptr<Timer> patience_;
   Job* job_;
   std::optional<Outcome> outcome_;

@@ -22,7 +22,11 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
   for (const Server& server : conf.servers) {
     stores_.push_back(std::make_unique<RedisStore>(loop_, server, monitor_));
     hubs_.push_back(std::make_unique<SocketHub>(loop_, *stores_.back(), metrics_));
+    if (conf.watches_readiness) {
+      readiness_.push_back(std::make_unique<Readiness>(loop_, *stores_.back()));
+    }
   }
+  gauges_.emplace(loop_, metrics_, stores_, hubs_);
   if (!conf.mails.empty()) {
     curl_.emplace();
   }

@@ -13,8 +13,10 @@
 #include "loop.hpp"
 #include "mailer.hpp"
 #include "metrics.hpp"
+#include "readiness.hpp"
 #include "redis_store.hpp"
 #include "socket_hub.hpp"
+#include "state_gauges.hpp"
 
 namespace wallet_sync {
 
@@ -36,6 +38,8 @@ class Worker {
   RedisStore& store(std::size_t server) { return *stores_[server]; }
   SocketHub& sockets(std::size_t server) { return *hubs_[server]; }
   ThreadPoolKdf& kdf() { return kdf_; }
+  // Of each store; empty unless some location shows it.
+  const std::vector<std::unique_ptr<Readiness>>& readiness() const { return readiness_; }
   // Null for the location that sends no mail.
   Mailer* mailer(std::optional<std::size_t> index) { return index ? mailers_[*index].get() : nullptr; }
 
@@ -51,6 +55,8 @@ class Worker {
   LogMonitor monitor_;
   std::vector<std::unique_ptr<RedisStore>> stores_;
   std::vector<std::unique_ptr<SocketHub>> hubs_;  // one for each store
+  std::vector<std::unique_ptr<Readiness>> readiness_;
+  std::optional<StateGauges> gauges_;
   ThreadPoolKdf kdf_;
   std::optional<CurlLibrary> curl_;  // where mails are sent
   MailQueue mail_queue_;

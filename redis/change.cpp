@@ -30,6 +30,7 @@ void Change::finish(std::optional<StoreError> error) {
     std::exchange(member_, nullptr)->change = nullptr;
   }
   queue_.leave(*this);
+  note_retries(attempts_ > 1 ? static_cast<unsigned>(attempts_ - 1) : 0);
   error_ = error;
   if (error) {
     queue_.failed(*error);

@@ -63,6 +63,11 @@ bool ChangeQueue::known_down() const {
   return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->known_down(); });
 }
 
+std::size_t ChangeQueue::connected() const {
+  return static_cast<std::size_t>(std::count_if(
+      lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->connection() != nullptr; }));
+}
+
 StoreError ChangeQueue::failed(StoreError error) {
   Monitor& monitor = node_.monitor();
   switch (error) {

@@ -80,6 +80,7 @@ class ChangeQueue final : private Posted {
   std::size_t in_flight() const;
   // No lane has a connection, nor an attempt that is worth waiting for.
   bool known_down() const;
+  std::size_t connected() const;  // lanes that have a connection
 
   // Counts the failure and passes it on.
   StoreError failed(StoreError error);

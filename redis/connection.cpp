@@ -171,7 +171,7 @@ void Connection::launch(std::size_t replies, Receiver* receiver, bool complain) 
       silence_->arm(server_.command_timeout_ms);
     }
   }
-  Flight& flight = flights_.emplace_back(Flight{receiver, replies, complain, {}});
+  Flight& flight = flights_.emplace_back(Flight{receiver, replies, complain, {}, loop_.now_ms()});
   flight.replies.reserve(replies);
   if (receiver != nullptr) {
     receiver->flight_ = &flight;
@@ -279,6 +279,10 @@ bool Connection::on_reply(Reply&& reply) {
   flight.replies.push_back(std::move(reply));
   if (flight.replies.size() < flight.expected) {
     return true;
+  }
+  if (state_ == State::ready && !server_.is_sentinel) {
+    monitor_.observe(Distribution::redis_trip,
+                     static_cast<std::uint64_t>(loop_.now_ms() - flight.begun_at_ms));
   }
   Receiver* receiver = flight.receiver;
   Replies replies = std::move(flight.replies);

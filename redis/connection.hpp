@@ -59,6 +59,7 @@ struct Flight {
   std::size_t expected;
   bool complain;  // an error among them ends the connection
   Replies replies;
+  std::int64_t begun_at_ms;
 };
 
 class Connection final : private Posted, private Stream::User, private ReplyReader::Sink {

@@ -10,6 +10,7 @@
 //   <prefix>:{acct}:events     channel  the sequence of each new wallet, or kPasswordChanged
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
 //   <prefix>:next-user-id      integer  INCR
+//   <prefix>:probe             nothing, ever: DEL of it shows whether Redis takes writes
 //
 // An account that is not verified may have an expiry (EXPIRE when it is made, PERSIST in the transaction that
 // verifies it); a verified one never has. Redis forgets it by itself, with its own clock, and whatever asks
@@ -49,6 +50,7 @@ class Keyspace {
   }
   std::string heartbeat() const { return prefix_ + ":heartbeat"; }
   std::string next_user_id() const { return prefix_ + ":next-user-id"; }
+  std::string probe() const { return prefix_ + ":probe"; }
 
  private:
   static constexpr std::string_view kEvents = ":events";

@@ -57,6 +57,7 @@ void Lane::begin(std::vector<BatchMember> members) {
   stage_ = Stage::looking;
   answered_ = 0;
   begun_at_ms_ = node_.loop().now_ms();
+  node_.monitor().observe(Distribution::batch_changes, members_.size());
   Connection& connection = *this->connection();
   Command watch("WATCH");
   std::size_t replies = 1;

@@ -75,6 +75,7 @@ void Read::on_replies(Connection& connection, Replies&& replies) {
 
 void Read::on_no_replies() {
   if (std::exchange(may_repeat_, false)) {
+    note_retries(1);
     links_.enter(*this);
   } else {
     finish(StoreError::unavailable);
@@ -92,6 +93,11 @@ Links::~Links() = default;
 
 bool Links::known_down() const {
   return std::all_of(links_.begin(), links_.end(), [](const auto& link) { return link->known_down(); });
+}
+
+std::size_t Links::connected() const {
+  return static_cast<std::size_t>(std::count_if(
+      links_.begin(), links_.end(), [](const auto& link) { return link->connection() != nullptr; }));
 }
 
 void Links::enter(Read& read) {

@@ -61,6 +61,7 @@ class Links {
   // No link has a connection, nor an attempt that is worth waiting for.
   bool known_down() const;
   std::size_t waiting() const { return waiting_count_; }
+  std::size_t connected() const;
 
  private:
   friend class Read;

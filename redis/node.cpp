@@ -84,6 +84,9 @@ void Node::on_master(const std::string& host, int port) {
   if (host == server_.host && port == server_.port) {
     return;
   }
+  if (has_address()) {
+    monitor_.count(Counter::master_switches);
+  }
   server_.host = host;
   server_.port = port;
   if (named_by_address_) {

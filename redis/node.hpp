@@ -76,6 +76,8 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   const Server& server() const { return server_; }
   EventLoop& loop() { return loop_; }
   Monitor& monitor() { return monitor_; }
+  // Null: the address is fixed.
+  const SentinelWatch* sentinels() const { return sentinels_.get(); }
 
   // An error reply came over the connection: if it says that the server is no master, all connections of its
   // generation go.

@@ -40,6 +40,11 @@ class RedisStore : public Store {
                                            UnixTime now) override;
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
 
+  // Whether Redis would carry out a change now; nothing is changed, nothing is counted.
+  Task<Result<bool>> takes_writes();
+  // What is asked now would fail at once.
+  bool known_down() const { return links_.known_down() || changes_.known_down(); }
+
   const Server& server() const { return server_; }
   const Keyspace& keys() const { return keys_; }
   const Links& links() const { return links_; }

@@ -60,6 +60,7 @@ class SentinelWatch::Sentinel final : private Connection::Owner {
   const std::optional<Statement>& statement() const { return statement_; }
   // Its first word, or the first failure to get one, is still to come.
   bool pending() const { return pending_; }
+  bool connected() const { return connection_ && connection_->ready(); }
 
   void ask() {
     if (!connection_ || !connection_->ready()) {
@@ -200,6 +201,11 @@ SentinelWatch::SentinelWatch(EventLoop& loop, const Server& server, Monitor& mon
 }
 
 SentinelWatch::~SentinelWatch() = default;
+
+std::size_t SentinelWatch::connected() const {
+  return static_cast<std::size_t>(std::count_if(sentinels_.begin(), sentinels_.end(),
+                                                [](const auto& sentinel) { return sentinel->connected(); }));
+}
 
 void SentinelWatch::ask() {
   for (const auto& sentinel : sentinels_) {

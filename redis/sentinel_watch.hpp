@@ -44,6 +44,9 @@ class SentinelWatch {
   // The address is in doubt: they are asked again now.
   void ask();
 
+  std::size_t size() const { return sentinels_.size(); }
+  std::size_t connected() const;
+
  private:
   class Sentinel;
   struct Statement {

@@ -1,4 +1,4 @@
-// Who may open a websocket, and where the accounts of websockets stand.
+// Who may open a websocket, where the accounts of websockets stand, and whether Redis takes writes.
 #include "records.hpp"
 #include "redis_store.hpp"
 
@@ -16,6 +16,21 @@ std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
 }
 
 }  // namespace
+
+// Within a transaction everything is refused that a change would be: for lack of memory by what is queued,
+// for a full disk or missing replicas by what writes.
+Task<Result<bool>> RedisStore::takes_writes() {
+  Commands commands;
+  commands.emplace_back("MULTI");
+  commands.emplace_back("DEL", keys_.probe());
+  commands.emplace_back("EXEC");
+  const auto replies = co_await Read(links_, std::move(commands), Repeat::yes);
+  if (!replies) {
+    co_return replies.error();
+  }
+  const Reply& result = replies->back();
+  co_return result.is_array(1) && !result.elements.front().is_error();
+}
 
 Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
   Commands commands;

@@ -44,6 +44,7 @@ class Subscriber final : private Node::Tenant {
   class Join;
   Join join(const AccountId& account);
   void leave(const AccountId& account);
+  bool connected() const { return connection() != nullptr; }
 
  private:
   struct Channel {

@@ -64,6 +64,10 @@ void Waiter::wake() {
   }
   done_ = true;
   deadlines_.remove(*this);
+  if (trace_ != nullptr) {
+    trace_->used_store = true;
+    trace_->store_ms += caller_ ? deadlines_.now_ms() - since_ms_ : 0;
+  }
   if (caller_) {
     post();
   }

@@ -12,6 +12,7 @@
 
 #include "event_loop.hpp"
 #include "intrusive_list.hpp"
+#include "trace.hpp"
 
 namespace wallet_sync {
 
@@ -57,6 +58,7 @@ class Waiter : private Posted, public Hook<Deadlines::Tag> {
   bool await_ready() const noexcept { return done_; }
   void await_suspend(std::coroutine_handle<> caller) {
     caller_ = caller;
+    since_ms_ = deadlines_.now_ms();
     deadlines_.add(*this);
   }
 
@@ -65,14 +67,25 @@ class Waiter : private Posted, public Hook<Deadlines::Tag> {
   void wake();
   bool done() const { return done_; }
   virtual void on_deadline() = 0;
+  // So many attempts were in vain, for the request's line in the log.
+  void note_retries(unsigned retries) {
+    if (trace_ != nullptr) {
+      trace_->retries += retries;
+    }
+  }
 
  private:
   friend class Deadlines;
-  void run() override { caller_.resume(); }
+  void run() override {
+    const TraceScope scope(trace_);
+    caller_.resume();
+  }
 
   Deadlines& deadlines_;
   std::int64_t deadline_ms_;
   bool done_ = false;
+  Trace* trace_ = current_trace;  // of the request that waits; null: it is none
+  std::int64_t since_ms_ = 0;
   std::coroutine_handle<> caller_;
 };
 

@@ -158,13 +158,24 @@ Response invalid(const Call& call, std::string_view detail) {
 Response service_unavailable(std::string_view detail) {
   Response response = error_response(503, detail);
   response.retry_after = 1;
+  response.cause = "unavailable";
   return response;
 }
+
+static Response unavailable(std::string_view cause, std::string_view detail = {}) {
+  Response response = service_unavailable(detail);
+  response.cause = cause;
+  return response;
+}
+
+Response hashing_unavailable() { return unavailable("password_hashing"); }
+
+Response mail_unavailable() { return unavailable("mail", "The mail could not be sent"); }
 
 // Clients that were refused together shall not come back together.
 static Response overloaded() {
   thread_local std::minstd_rand random{std::random_device{}()};
-  Response response = service_unavailable();
+  Response response = unavailable("store_overloaded");
   response.retry_after = std::uniform_int_distribution<std::uint32_t>(1, kLongestRetryAfter)(random);
   return response;
 }
@@ -172,14 +183,14 @@ static Response overloaded() {
 Response store_failure(StoreError error) {
   switch (error) {
     case StoreError::internal: return error_response(500);
-    case StoreError::unknown: return service_unavailable("The outcome is unknown");
-    case StoreError::unreplicated: return service_unavailable("Stored, but not yet replicated");
-    case StoreError::contended: return service_unavailable("Too many changes at once");
+    case StoreError::unknown: return unavailable("store_unknown", "The outcome is unknown");
+    case StoreError::unreplicated: return unavailable("store_unreplicated", "Stored, but not yet replicated");
+    case StoreError::contended: return unavailable("store_contended", "Too many changes at once");
     case StoreError::overloaded: return overloaded();
-    case StoreError::unavailable:
-    case StoreError::refused: break;
+    case StoreError::refused: return unavailable("store_refused");
+    case StoreError::unavailable: break;
   }
-  return service_unavailable();
+  return unavailable("store_unavailable");
 }
 
 Response token_failure(TokenState state) {

@@ -70,7 +70,10 @@ std::optional<Response> prepare(const Endpoint& endpoint, Call& call);
 Response invalid(const Call& call, std::string_view detail);  // "Request failed validation"
 Response store_failure(StoreError error);
 Response token_failure(TokenState state);
+// All 503; the last two for a password that could not be hashed and a mail that could not be handed over.
 Response service_unavailable(std::string_view detail = {});
+Response hashing_unavailable();
+Response mail_unavailable();
 Response too_many_failures(std::uint32_t seconds_left);
 Response body_too_large();
 

@@ -36,7 +36,7 @@ Task<Checked> check_credentials(const Call& call, Email email, std::string passw
   }
   auto key = co_await call.services.kdf.derive(std::move(password), std::move(salt), stored->cost);
   if (!key) {
-    co_return refuse(service_unavailable());
+    co_return refuse(hashing_unavailable());
   }
   if (!state->account || !equal_secrets(*key, stored->digits)) {
     if (limit.attempts == 0) {

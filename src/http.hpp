@@ -45,6 +45,7 @@ struct Response {
   std::string opaque;
   std::string tail;
   ContentType content_type = ContentType::json;
+  std::string_view cause;                // of a 503, for the log: static text, a name of the metrics
   std::string_view allow;                // value of Allow; static text, empty for none
   std::uint32_t retry_after = 0;         // seconds, 0 for none
   std::optional<std::uint32_t> version;  // sequence of the wallet that is asked for: the ETag

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace wallet_sync {
@@ -20,9 +21,20 @@ enum class Counter {
   connections_lost,  // links to Redis that ended without our doing
   connects,          // links to Redis that became ready
   updates_told,      // wallet-update messages to websockets
-  last = updates_told
+  updates_heard,     // events of Redis: of a write
+  password_changes_heard,
+  event_gaps,  // events may have been missed; where the accounts stand was read instead
+  websockets_opened,
+  master_switches,  // the sentinels named another master
+  last = master_switches
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::last) + 1;
+
+// What is counted by size.
+enum class Distribution {
+  redis_trip,     // milliseconds from a request to Redis to its last reply
+  batch_changes,  // changes that shared a transaction
+};
 
 class Monitor {
  public:
@@ -31,6 +43,7 @@ class Monitor {
   virtual void warn(std::string_view line) = 0;
   virtual void notice(std::string_view line) = 0;
   virtual void count(Counter counter) = 0;
+  virtual void observe(Distribution, std::uint64_t /*value*/) {}
 };
 
 }  // namespace wallet_sync

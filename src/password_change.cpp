@@ -54,7 +54,7 @@ Task<Response> change_password(const Call& call) {
   }
   auto key = co_await call.services.kdf.derive(fields.text("newPassword"), *salt, kPasswordCost);
   if (!key) {
-    co_return service_unavailable();
+    co_return hashing_unavailable();
   }
   change.checked = checked.account->password;
   change.replacement = {PasswordKey{kPasswordCost, *std::move(key)}.text(), *std::move(salt)};

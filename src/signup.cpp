@@ -52,7 +52,7 @@ Task<Response> signup(const Call& call) {
   }
   auto key = co_await call.services.kdf.derive(password, *salt, kPasswordCost);
   if (!key) {
-    co_return service_unavailable();
+    co_return hashing_unavailable();
   }
   account.password = {PasswordKey{kPasswordCost, *std::move(key)}.text(), *std::move(salt)};
 
@@ -84,7 +84,7 @@ Task<Response> signup(const Call& call) {
     // /verify/resend still gets its owner a link.
     auto removed = co_await call.services.store.remove_unverified(id, pending);
     (void)removed;
-    co_return service_unavailable("The mail could not be sent");
+    co_return mail_unavailable();
   }
   co_return registered(call, false);
 }
@@ -114,7 +114,7 @@ Task<Response> resend_verification(const Call& call) {
       !co_await call.services.mailer->send_verification(renewal->address, std::string(token->text()))) {
     auto forgotten = co_await call.services.store.forget_renewal(id, pending);
     (void)forgotten;
-    co_return service_unavailable("The mail could not be sent");
+    co_return mail_unavailable();
   }
   co_return json_response(200, "{}");
 }

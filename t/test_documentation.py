@@ -1,4 +1,4 @@
-"""The README says what the module is: its directives, its metrics, a configuration that works as printed."""
+"""README.md and docs/ say what the module is: its directives, its metrics, a configuration that works as printed."""
 
 import os
 import re
@@ -14,6 +14,7 @@ from support.nginx import Nginx
 from support.ports import free_port
 from support.redis import Redis
 from support.settings import MODULE
+from support.wait import until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONTEXTS = {"NGX_HTTP_MAIN_CONF": "http", "NGX_HTTP_SRV_CONF": "server", "NGX_HTTP_LOC_CONF": "location"}
@@ -25,12 +26,13 @@ def read(*path):
 
 
 README = read("README.md")
+OPERATIONS = read("docs", "operations.md")
 
 
-def section(heading):
+def section(heading, text=README):
     """What stands below a heading, up to the next one of its level or of a higher one."""
     level = len(heading.split()[0])
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", README, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
     assert found, f"no section {heading!r}"
     return found[1]
 
@@ -103,10 +105,13 @@ def metrics(tmp_path_factory):
         nginx.quit()
 
 
+METRICS = section("## Metrics", OPERATIONS)
+
+
 def metric_rows():
     """{name: (type, rest of the row)}"""
-    found = re.findall(r"^\| `(wallet_sync_\w+)` \| (\w+)[^|]* \| (.*)\|$", DOCUMENTED["wallet_sync_metrics"], re.MULTILINE)
-    return {name: (kind, rest) for name, kind, rest in found}
+    found = re.findall(r"^\| (`wallet_sync_\w+`(?:, `wallet_sync_\w+`)*) \| (\w+)[^|]* \| (.*)\|$", METRICS, re.MULTILINE)
+    return {name: (kind, rest) for names, kind, rest in found for name in codes(names)}
 
 
 def test_every_metric_is_documented_and_every_documented_one_is_there(metrics):
@@ -121,9 +126,10 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(metrics):
 @pytest.mark.parametrize("label, place", [
     ("endpoint", r"^`endpoint` is (.*?)\."), ("method", r"^\| `wallet_sync_requests_count` .*? and (`method`.*)$"),
     ("kind", r"^\| `wallet_sync_store_errors_total` .*?(`kind`.*)$"), ("error_type", r"^\| error_type \|.*?\n\n"),
+    ("event", r"^\| `wallet_sync_events_total` .*?(`event`.*)$"),
 ])
 def test_the_documented_values_of_a_metrics_label_are_those_there(metrics, label, place):
-    found = re.search(place, DOCUMENTED["wallet_sync_metrics"], re.MULTILINE | re.DOTALL)[0]
+    found = re.search(place, METRICS, re.MULTILINE | re.DOTALL)[0]
     if label == "error_type":
         found = "".join(line.split(" | ")[0] for line in found.splitlines())
     else:
@@ -131,15 +137,19 @@ def test_the_documented_values_of_a_metrics_label_are_those_there(metrics, label
     assert set(codes(found)) == set(re.findall(rf'[{{,]{label}="([^"]*)"', metrics)) != set()
 
 
+BALANCER = "127.0.0.9"
+
+
 @pytest.fixture
 def printed_configuration(tmp_path):
-    """The complete nginx.conf as printed, with nothing changed but where files are and which port it is."""
-    text, = re.findall(r"^```nginx\n(.*?)^```$", section("### A complete nginx.conf"), re.MULTILINE | re.DOTALL)
+    """docs/nginx.conf, with nothing changed but where files are, which port it is, and who a load balancer is."""
+    text = read("docs", "nginx.conf")
     key, certificate = tmp_path / "sync.key", tmp_path / "sync.crt"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=sync.example.com",
                     "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
     changes = {r"^load_module .*;": f"load_module {MODULE};" if MODULE else "", r"^user .*;": "",
-               r"(?<=listen )443": f"127.0.0.1:{free_port()}", r"/etc/ssl/\S+\.crt": str(certificate),
+               r"(?<=listen )443": f"127.0.0.1:{free_port()}", r"^ *listen \[::\]:443 .*;\n": "",
+               r"192\.0\.2\.10": BALANCER, r"/etc/ssl/\S+\.crt": str(certificate),
                r"/etc/ssl/\S+\.key": str(key), r"(/run|/var/log/nginx)(?=/[\w.]+( |;))": str(tmp_path)}
     for pattern, replacement in changes.items():
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
@@ -225,18 +235,100 @@ def test_in_the_complete_configuration_who_asks_too_often_is_told_so_in_json(pri
     assert_json(next(reply for reply in replies if reply.status == 429), 429, "Too Many Requests")
 
 
-def anchors():
+def test_every_variable_is_documented_and_every_documented_one_is_there():
+    documented_ones = re.findall(r"^\| `\$(wallet_sync_\w+)` \|", section("## The access log", OPERATIONS), re.MULTILINE)
+    assert documented_ones == re.findall(r'Variable\{"(wallet_sync_\w+)"', read("ngx_module", "variables.cpp")) != []
+
+
+def test_the_documented_log_format_is_that_of_the_configuration():
+    shown, = re.findall(r"^```nginx\n(log_format .*?;)\n```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+    assert " ".join(shown.split()) in " ".join(read("docs", "nginx.conf").split())
+
+
+def over_http2(nginx, path, *options, source="127.0.0.1"):
+    """(version of HTTP, status, header, body) by curl."""
+    done = subprocess.run(["curl", "-sSk", "--http2", "--max-time", "20", "--interface", source, "-D-", "-w", "\n%{http_version}",
+                           "--resolve", f"sync.example.com:{nginx.port}:127.0.0.1", *options,
+                           f"https://sync.example.com:{nginx.port}{path}"], capture_output=True, text=True, check=True, timeout=60)
+    head, _, rest = done.stdout.partition("\n\n")
+    body, version = rest.rsplit("\n", 1)
+    lines = head.splitlines()
+    header = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+    return version, int(lines[0].split()[1]), header, body
+
+
+ORIGIN = "https://wallet.example.com"
+
+
+def test_the_complete_configuration_speaks_http2(printed_server):
+    version, status, header, body = over_http2(printed_server, "/api/3/wallet?token=" + "0" * 64)
+    assert (version, status, body) == ("2", 401, '{"error":"Unauthorized: Token Not Found"}')
+    assert header["strict-transport-security"]
+
+
+def test_the_complete_configuration_lets_pages_of_the_named_origin_in(printed_server):
+    ask = ["-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST"]
+    for path in ("/api/3/wallet", "/api/3/auth/full", "/wallet"):
+        _, status, header, body = over_http2(printed_server, path, *ask, "-H", "Origin: " + ORIGIN)
+        assert (status, body, header["access-control-allow-origin"]) == (204, "", ORIGIN)
+        assert "POST" in header["access-control-allow-methods"] and "Authorization" in header["access-control-allow-headers"]
+    _, status, header, _ = over_http2(printed_server, "/api/3/wallet", "-H", "Origin: " + ORIGIN)
+    assert (status, header["access-control-allow-origin"], header["vary"]) == (400, ORIGIN, "Origin")
+    _, status, header, _ = over_http2(printed_server, "/metrics", "-H", "Origin: " + ORIGIN, source="127.0.0.2")
+    assert (status, header["access-control-allow-origin"]) == (403, ORIGIN), "a page can read what nginx answers, too"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", ORIGIN + ".evil.example", "null"])
+def test_the_complete_configuration_lets_no_other_pages_in(printed_server, origin):
+    for options in (["-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST"], []):
+        _, status, header, _ = over_http2(printed_server, "/api/3/wallet", *options, "-H", "Origin: " + origin)
+        assert "access-control-allow-origin" not in header
+        assert status == (405 if options else 400)
+
+
+def test_in_the_complete_configuration_health_is_for_those_who_watch(printed_server):
+    def asked(source):
+        return over_http2(printed_server, "/health", source=source)[1:]
+
+    until(lambda: asked("127.0.0.1")[0] == 200, "it is ready")
+    assert asked(BALANCER)[0] == 200
+    status, _, body = asked("127.0.0.2")
+    assert (status, body) == (403, '{"error":"Forbidden"}')
+
+
+def test_in_the_complete_configuration_only_the_balancer_says_who_the_client_is(printed_server):
+    forwarded = ["-H", "X-Forwarded-For: 198.51.100.7"]
+    assert over_http2(printed_server, "/metrics", *forwarded, source=BALANCER)[1] == 403
+    assert over_http2(printed_server, "/metrics", *forwarded)[1] == 200, "from nobody else it counts"
+    over_http2(printed_server, "/wallet", *forwarded, source=BALANCER)
+
+    def line_of_log():
+        with open(printed_server.path("access.log"), encoding="utf-8") as log:
+            return re.search(r'.* "GET /wallet .*', log.read())
+
+    line = until(line_of_log, "the line is written")[0]
+    assert re.fullmatch(r'198\.51\.100\.7 \[\S+\] "GET /wallet HTTP/2\.0" 400 \d+ time=\d+\.\d{3} endpoint=wallet '
+                        r"error=bad_request redis_time=- retries=-", line), line
+
+
+def anchors(text):
     """As GitHub makes them of headings."""
-    text = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def test_every_link_leads_somewhere():
-    links = re.findall(r"\]\(([^)\s]+)\)", README)
+@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+def test_every_link_leads_somewhere(document):
+    text = read(*document.split("/"))
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
     assert links
     for link in links:
         path, _, anchor = link.partition("#")
         if "://" in link:
             continue
-        assert os.path.exists(os.path.join(ROOT, path)) if path else anchor in anchors(), link
+        target = os.path.join(ROOT, os.path.dirname(document), path) if path else os.path.join(ROOT, document)
+        assert os.path.exists(target), link
+        if anchor:
+            with open(target, encoding="utf-8") as file:
+                assert anchor in anchors(file.read()), link

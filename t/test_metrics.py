@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -12,10 +13,12 @@ from support.api import Http, new_email
 from support.crowd import Background, together
 from support.nginx import Nginx
 from support.redis import Redis
+from support.websocket import Device
 from support.wait import until
 
 LOCATION = "location = /metrics { wallet_sync_metrics; }"
-SAMPLE = re.compile(r'([a-z_]+)(?:\{(.*)\})? (\d+)')
+SAMPLE = re.compile(r'([a-z_]+)(?:\{(.*)\})? ([\d.]+)')
+BOUNDS = ["0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "+Inf"]
 
 
 class Metrics:
@@ -28,7 +31,7 @@ class Metrics:
                 name, labels, value = SAMPLE.fullmatch(line).groups()
                 key = (name, frozenset(re.findall(r'(\w+)="([^"]*)"', labels or "")))
                 assert key not in self.series, f"{line} is there twice"
-                self.series[key] = int(value)
+                self.series[key] = float(value)
 
     def __call__(self, name, **labels):
         return self.series["wallet_sync_" + name, frozenset(labels.items())]
@@ -69,8 +72,8 @@ def assert_lint_clean(text):
 
 def test_every_series_is_there_from_the_start_and_zero(counted):
     metrics = scrape(counted.port)
-    idle = {"wallet_sync_redis_connects_total", "wallet_sync_redis_connections_lost_total"}
-    assert not [key for key, value in metrics.series.items() if value and key[0] not in idle]
+    idle = re.compile("wallet_sync_(redis_(connect|trip)|workers|kdf_tasks_limit)")
+    assert not [key for key, value in metrics.series.items() if value and not idle.match(key[0])]
     for method in ("GET", "POST"):
         metrics("requests_count", endpoint="wallet", method=method)
     for error_type in ("bad_request", "unauthorized", "forbidden", "not_found", "method_not_allowed", "request_timeout",
@@ -92,9 +95,13 @@ def test_promtool_finds_nothing_to_say_before_and_after_requests(counted):
 
 def test_every_metric_has_its_help_and_type(counted):
     text = Http(counted.port).get("/metrics").body.decode()
+    histograms = re.findall(r"^# TYPE (\w+) histogram$", text, re.MULTILINE)
+    assert histograms
+    parts = {f"{name}_{part}": name for name in histograms for part in ("bucket", "sum", "count")}
     for name in {SAMPLE.fullmatch(line)[1] for line in text.splitlines() if not line.startswith("#")}:
+        name = parts.get(name, name)
         assert len(re.findall(rf"^# HELP {name} \S", text, re.MULTILINE)) == 1, name
-        assert len(re.findall(rf"^# TYPE {name} (counter|gauge|untyped)$", text, re.MULTILINE)) == 1, name
+        assert len(re.findall(rf"^# TYPE {name} (counter|gauge|histogram|untyped)$", text, re.MULTILINE)) == 1, name
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
@@ -258,6 +265,101 @@ def test_a_full_queue_of_hashes_is_counted_as_its_own_error(make_server):
     metrics = awaited(server.port, lambda m: m("responses_total", endpoint="signup", status="503") == refused)
     assert metrics("error_count", error_type="password_hashing") == refused
     assert metrics.sum("store_errors_total") == 0
+
+
+def durations(metrics, name, **labels):
+    """The classes of a histogram: cumulative, as Prometheus wants them."""
+    found = [metrics(name + "_bucket", le=bound, **labels) for bound in BOUNDS]
+    assert found == sorted(found) and found[-1] == metrics(name + "_count", **labels)
+    return found
+
+
+def test_each_request_falls_into_a_class_of_its_duration(counted):
+    api = counted.api
+    token = api.new_token()
+    for _ in range(5):
+        api.get_wallet(token)
+    metrics = awaited(counted.port, lambda m: m.sum("responses_total") >= 7)
+    assert durations(metrics, "request_duration_seconds", endpoint="wallet")[-1] == 5
+    logins = durations(metrics, "request_duration_seconds", endpoint="auth")
+    assert logins[-1] == 1 and logins[BOUNDS.index("0.01")] == 0, "a hash takes longer"
+    assert metrics("request_duration_seconds_sum", endpoint="auth") > 0.01
+    assert durations(metrics, "kdf_duration_seconds")[-1] == 2
+    assert metrics("kdf_duration_seconds_sum") > 0.02
+
+
+def test_a_slow_redis_shows_in_its_trips_and_in_the_requests(make_server, proxy_of):
+    server = make_server(server=LOCATION, workers=1)
+    server.redis.start()
+    proxy = proxy_of(server.redis)
+    server.nginx.http = server.nginx.http.replace(server.redis.unix_address, proxy.address)
+    server.start()
+    token = server.api.new_token()
+    before = scrape(server.port)
+    hold = proxy.hold("HMGET")
+    job = Background(lambda: server.api.get_wallet(token))
+    hold.wait()
+    seen = time.monotonic()
+    until(lambda: time.monotonic() - seen > 0.15, "it has taken its time")
+    hold.release()
+    assert job.wait().status == 404
+    metrics = awaited(server.port, lambda m: m("responses_total", endpoint="wallet", status="404") == 1)
+    assert durations(metrics, "request_duration_seconds", endpoint="wallet")[BOUNDS.index("0.1")] == 0
+    assert metrics("redis_trip_duration_seconds_sum") - before("redis_trip_duration_seconds_sum") > 0.1
+
+
+def test_changes_that_share_a_transaction_are_counted_together(make_server):
+    server = make_server(server=LOCATION, workers=1, redis_options="lanes=1").start()
+    tokens = [server.api.new_token() for _ in range(8)]
+    before = scrape(server.port)
+    together([lambda token=token: [server.api.post_wallet(token, n + 1) for n in range(10)] for token in tokens])
+    metrics = awaited(server.port, lambda m: m("responses_total", endpoint="wallet", status="200") == 80)
+    assert metrics("batch_changes_sum") - before("batch_changes_sum") == 80
+    assert metrics("batch_changes_count") - before("batch_changes_count") < 80
+    assert metrics("batch_changes_bucket", le="1") < metrics("batch_changes_bucket", le="+Inf")
+    assert metrics("batch_changes_bucket", le="64") == metrics("batch_changes_bucket", le="+Inf") == metrics("batch_changes_count")
+
+
+def test_the_state_of_the_connections_is_told(counted):
+    api = counted.api
+    token = api.new_token()
+    api.get_wallet(token)
+    metrics = awaited(counted.port, lambda m: (m("redis_connections", use="reads"), m("redis_connections", use="changes")) == (4, 4))
+    assert (metrics("workers"), metrics("redis_unreachable"), metrics("redis_connections", use="events")) == (2, 0, 0)
+    assert metrics("kdf_tasks_limit") == 2 * 34
+    counted.redis.kill()
+    awaited(counted.port, lambda m: m("redis_unreachable") == 2 and m.sum("redis_connections") == 0)
+    counted.redis.start()
+    awaited(counted.port, lambda m: m("redis_unreachable") == 0 and m.sum("redis_connections") == 8)
+
+
+def test_what_waits_for_redis_is_told(make_server):
+    server = make_server(server=LOCATION, workers=1, redis_options="timeout=20s lanes=1").start()
+    tokens = [server.api.new_token() for _ in range(3)]
+    server.redis.freeze()
+    jobs = [Background(lambda token=tokens[0]: server.api.post_wallet(token, 1))]
+    awaited(server.port, lambda m: m("redis_changes_in_flight") == 1)
+    jobs += [Background(lambda token=token: server.api.post_wallet(token, 1)) for token in tokens[1:]]
+    awaited(server.port, lambda m: m("redis_waiting", use="changes") == 2)
+    server.redis.thaw()
+    assert [job.wait().status for job in jobs] == [200] * 3
+    awaited(server.port, lambda m: m.sum("redis_waiting") == m("redis_changes_in_flight") == 0)
+
+
+def test_websockets_and_what_they_are_told_are_counted(counted):
+    email = counted.api.new_account()
+    token = counted.api.login(email)
+    device = Device(counted.port, token)
+    try:
+        assert counted.api.post_wallet(token, 1).status == 200
+        metrics = awaited(counted.port, lambda m: m("websocket_updates_total") == 1)
+        assert (metrics("websockets_opened_total"), metrics("events_total", event="update")) == (1, 1)
+        awaited(counted.port, lambda m: m("websockets") == m("redis_connections", use="events") == 1)
+        counted.redis.restart()
+        awaited(counted.port, lambda m: m("event_gaps_total") == 1)
+    finally:
+        device.close()
+    awaited(counted.port, lambda m: m("websockets") == 0)
 
 
 def test_metrics_work_where_nothing_is_served(tmp_path):

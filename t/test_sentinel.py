@@ -9,7 +9,7 @@ from support.api import assert_unavailable, new_email, state
 from support.api3 import Api3
 from support.resp import RedisError
 from support.settings import stretched
-from support.sentinels import NAME, Replicated, SentinelServer, role
+from support.sentinels import NAME, Replicated, SentinelServer, asked, role
 from support.wait import until
 from support.websocket import devices_on_workers
 
@@ -45,7 +45,7 @@ def alone(replicated):
 
 def replicated_all(redis, replicas=2):
     """What was acknowledged so far has reached the replicas."""
-    assert redis.cli("WAIT", replicas, 10000) >= replicas
+    assert asked(redis, "WAIT", replicas, 10000) >= replicas
 
 
 def serves(api, token, times=20):
@@ -115,7 +115,7 @@ def test_failover_after_failover(replicated, server_of):
         writes_resume(api, token, fail_over(setup, "command"))
         until(lambda: len(setup.masters()) == 1, "the former master follows", 30)
         master, = setup.masters()
-        until(lambda m=master: m.cli("INFO", "replication").count(b"state=online") == 2, "both follow", 30)
+        until(lambda m=master: asked(m, "INFO", "replication").count(b"state=online") == 2, "both follow", 30)
 
 
 def test_a_frozen_master_that_wakes_up_as_the_former_one_answers_nobody(replicated, server_of):

@@ -15,6 +15,7 @@ from support.api import Api1, state
 from support.bad_requests import BAD_REQUESTS, assert_json
 from support.ports import free_port
 from support.redis import Redis
+from support.wait import until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -78,6 +79,8 @@ def serves_an_account(api):
 
 def test_what_runs_serves_and_the_errors_of_nginx_are_json(run):
     run.start()
+    until(lambda: run.api.get("/health").json == {"status": "ok", "redis": "ok"}, "it is ready")
+    assert b"\nwallet_sync_requests_count{" in run.api.get("/metrics").body
     serves_an_account(run.api)
     for name, (data, status, error) in BAD_REQUESTS.items():
         print(name)  # of the one that fails

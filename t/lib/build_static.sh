@@ -23,7 +23,7 @@ refuse_unbuildable_path "$root"
 refuse_unbuildable_path "$cache"
 
 # The flags of Debian's nginx that concern the module.
-features=(--with-threads --with-http_ssl_module --with-http_v2_module --with-http_auth_request_module --with-debug --with-pcre-jit)
+features=(--with-threads --with-http_ssl_module --with-http_v2_module --with-http_auth_request_module --with-http_realip_module --with-debug --with-pcre-jit)
 cc_opt="-g -O2 -fstack-protector-strong -Wformat -Werror=format-security"
 ld_opt=""
 if [[ $flavour == asan ]]; then

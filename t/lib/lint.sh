@@ -51,7 +51,7 @@ END
 
 lint_shell() {
     local scripts=("$root/run" "$root/test" "$root/.ci/run" "$root"/t/lib/*.sh
-        "$root"/tools/wallet-sync-backup)
+        "$root"/tools/wallet-sync-backup "$root"/t/package/{run,*.sh} "$root"/debian/redis_conf.sh "$root"/debian/*.{postinst,prerm,postrm})
     local file
     for file in "$root"/t/bench/*; do
         if [[ -f $file ]] && head -n 1 "$file" | grep -q '^#!.*\bbash$'; then scripts+=("$file"); fi

@@ -17,6 +17,8 @@ packages_to_lint=(clang-format-14 clang-tidy-14)
 packages_to_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 # Only for ./test browser.
 packages_to_browse=(chromium)
+# Only for ./test package.
+packages_to_package=(debootstrap iproute2 git)
 packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)
 
 missing_packages() {

@@ -278,6 +278,16 @@ $(page_locations)
             wallet_sync;
         }
 
+        location = /metrics {
+            access_log off;
+            wallet_sync_metrics;
+        }
+
+        location = /health {
+            access_log off;
+            wallet_sync_health ready;
+        }
+
         error_page 400 403 404 405 408 413 414 500 501 503 505 /.error;
         error_page 494 =400 /.error;
         location = /.error {

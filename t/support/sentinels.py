@@ -25,8 +25,18 @@ class Sentinel(Redis):
         return rows[0] if command == "MASTER" else rows
 
 
+def asked(redis, *words):
+    """What it answers. A sentinel that makes it master or replica ends all its connections: then it is asked again."""
+    for _ in range(3):
+        try:
+            return redis.cli(*words)
+        except ConnectionError as failure:
+            last = failure
+    raise last
+
+
 def role(redis):
-    return redis.cli("ROLE")[0]
+    return asked(redis, "ROLE")[0]
 
 
 class Replicated:

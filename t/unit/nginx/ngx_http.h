@@ -29,10 +29,15 @@ typedef struct {
 
 typedef struct ngx_pool_s  ngx_pool_t;
 
-typedef struct {
+typedef struct ngx_pool_cleanup_s {
     void  (*handler)(void *data);
     void   *data;
+    struct ngx_pool_cleanup_s  *next;
 } ngx_pool_cleanup_t;
+
+struct ngx_pool_s {
+    ngx_pool_cleanup_t  *cleanup;
+};
 
 typedef struct ngx_module_s  ngx_module_t;
 

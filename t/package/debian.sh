@@ -1,0 +1,46 @@
+# Bare Debian systems in directories, to build and to install the package in. Sourced by t/package/run as root.
+# shellcheck shell=bash
+# shellcheck disable=SC2016 # inner shells expand what is quoted
+
+# The machine's own mirror: whatever it can reach, the new system can.
+mirror_of_this_machine() {
+    sed -nE 's#^(URIs: *|deb (\[[^]]*\] *)?)(https?://[^ ]*/debian)/?( .*)?$#\3#p' \
+        /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | sed -n 1p
+}
+
+# make_base DIRECTORY SUITE: the smallest Debian that has apt; kept, so that it is fetched once.
+make_base() {
+    local base=$1 suite=$2 mirror
+    [[ ! -e $base.complete ]] || return 0
+    mirror=$(mirror_of_this_machine) || true
+    [[ -n $mirror ]] || die "no Debian mirror in /etc/apt"
+    rm -rf --one-file-system "$base"
+    debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror"
+    cp -r /etc/apt/apt.conf.d/. "$base/etc/apt/apt.conf.d/"
+    cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
+    # Nothing is started by an installation: the test does that itself.
+    printf '#!/bin/sh\nexit 101\n' >"$base/usr/sbin/policy-rc.d"
+    chmod 755 "$base/usr/sbin/policy-rc.d"
+    touch "$base.complete"
+}
+
+# enter DIRECTORY COMMAND...: runs it in there, in namespaces of its own: what it mounts and starts is gone with it.
+enter() {
+    local system=$1
+    shift
+    cp /etc/resolv.conf "$system/etc/resolv.conf"
+    unshare --mount --pid --fork --kill-child bash -euc '
+        system=$1; shift
+        mount --make-rprivate /
+        mount -t proc proc "$system/proc"
+        mount --rbind /dev "$system/dev"
+        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+            ${http_proxy:+http_proxy=$http_proxy} ${https_proxy:+https_proxy=$https_proxy} \
+            chroot "$system" "$@"' enter "$system" "$@"
+}
+
+# The same without a network but for a loopback interface of its own, whose ports are all free.
+enter_alone() {
+    unshare --net bash -euc 'ip link set lo up; source "$1"; shift; enter "$@"' enter_alone \
+        "${BASH_SOURCE[0]}" "$@"
+}
