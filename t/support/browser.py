@@ -95,6 +95,7 @@ class Chromium:
     def picture(self, path):
         """Of the whole page, as PNG."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        size["width"] = self.run("innerWidth")  # there is no scroll bar in a picture
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip={**size, "x": 0, "y": 0, "scale": 1})
         with open(path, "wb") as file:
             file.write(base64.b64decode(shot["data"]))
