@@ -59,10 +59,15 @@ lint_shell() {
     (cd "$root" && shellcheck "${scripts[@]}")
 }
 
+# The client library is typed for those who use it.
+lint_types() {
+    mypy --strict --cache-dir "$build/mypy" "$root/clients/python/wallet_sync.py"
+}
+
 lint_programs() {
     "$python" "$root/t/lib/programs.py" "$root" \
         "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}" \
-        "${packages_to_lint[@]}"
+        "${packages_to_lint[@]}" "${packages_to_browse[@]}" "${packages_to_package[@]}"
 }
 
 # clang-tidy takes seconds a file, so a file found clean is not looked at again until it, a header, the checks or

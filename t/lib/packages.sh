@@ -8,13 +8,15 @@ packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev liby
 packages_to_run=(redis-tools curl)
 packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-dev libpcre2-dev
     zlib1g-dev openssl prometheus python3 python3-pytest python3-pytest-xdist python3-aiosmtpd python3-websockets
-    libnginx-mod-http-lua libfaketime wrk)
+    python3-cryptography mypy nodejs libnginx-mod-http-lua libfaketime wrk)
 
 # Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
 packages_to_lint=(clang-format-14 clang-tidy-14)
 
 # Only for ./test fuzz; llvm-14 puts the names of functions into its reports.
 packages_to_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
+# Only for ./test browser.
+packages_to_browse=(chromium)
 # Only for ./test package.
 packages_to_package=(debootstrap iproute2 git)
 packages_to_bench=(wrk redis-server redis-tools libevent-dev libssl-dev openssl git python3)

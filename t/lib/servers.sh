@@ -278,6 +278,8 @@ http {
     server {
         listen 127.0.0.1:$port;
 
+$(page_locations)
+
         location / {
             wallet_sync;
         }
