@@ -52,22 +52,6 @@ bool set_thread_pool(ngx_conf_t* cf, MainConf& main, std::string_view threads, s
 
 }  // namespace
 
-bool named(std::string_view argument, std::string_view name, std::string_view& value) {
-  if (!argument.starts_with(name) || argument.size() <= name.size() || argument[name.size()] != '=') {
-    return false;
-  }
-  value = argument.substr(name.size() + 1);
-  return true;
-}
-
-std::string without_secret(std::string_view word) {
-  if (const std::size_t sign = word.find('='); sign != std::string_view::npos) {
-    return std::string(word.substr(0, sign + 1)) + "...";
-  }
-  const std::size_t at = word.rfind('@');
-  return at != std::string_view::npos ? "..." + std::string(word.substr(at)) : std::string(word);
-}
-
 ngx_int_t number(std::string_view text) {
   const ngx_str_t value = to_ngx(text);
   return ngx_atoi(value.data, value.len);
