@@ -5,6 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "keyspace.hpp"
+#include "schema.hpp"
+
 namespace wallet_sync {
 namespace {
 
@@ -101,6 +104,10 @@ class Connection::Greeting final : public Receiver {
     if (server.database != 0) {
       commands_.emplace_back("SELECT", server.database);
     }
+    if (!server.is_sentinel) {
+      schema_ = commands_.size();
+      commands_.emplace_back("GET", Keyspace(server.key_prefix).schema_version());
+    }
     if (server.replicas > 0) {
       wait_ = commands_.size();
       commands_.push_back(server.replicas_fsync ? Command("WAITAOF", 0, 0, 0) : Command("WAIT", 0, 0));
@@ -116,6 +123,9 @@ class Connection::Greeting final : public Receiver {
     if (index == hello_) {
       return wrong_kind(reply, sentinel_wanted);
     }
+    if (schema_ && index == *schema_) {
+      return wrong_schema(reply);
+    }
     if (wait_ && index == *wait_) {
       return no_wait(reply);
     }
@@ -126,12 +136,15 @@ class Connection::Greeting final : public Receiver {
   }
 
  private:
-  void on_replies(Connection&, Replies&&) override { connection_.greeted(); }
+  void on_replies(Connection&, Replies&& replies) override {
+    connection_.greeted(schema_ && replies[*schema_].is_nil());
+  }
   void on_no_replies() override {}
 
   Connection& connection_;
   Commands commands_;
   std::size_t hello_ = 0;
+  std::optional<std::size_t> schema_;
   std::optional<std::size_t> wait_;
 };
 
@@ -230,10 +243,14 @@ void Connection::on_connected() {
   ask(greeting_->commands(), *greeting_);
 }
 
-void Connection::greeted() {
+void Connection::greeted(bool no_schema) {
   state_ = State::ready;
   was_ready_ = true;
   silence_->disarm();  // connect_timeout's
+  if (no_schema) {     // whoever is first; an ACL that forbids it does no harm
+    launch(1, nullptr, false);
+    append(Command("SET", Keyspace(server_.key_prefix).schema_version(), kSchemaVersion, "NX"));
+  }
   post();
 }
 
