@@ -97,6 +97,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
 
   inherit(conf.redis, outer.redis);
   inherit(conf.accounts, outer.accounts);
+  inherit(conf.account_deletion, outer.account_deletion);
   inherit(conf.max_body, outer.max_body);
   inherit(conf.login_limit, outer.login_limit);
   inherit(conf.unverified_lifetime, outer.unverified_lifetime);
@@ -116,6 +117,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   }
 
   conf.settings.accounts = conf.accounts.value_or(AccountPolicy{});
+  conf.settings.account_deletion = conf.account_deletion.value_or(false);
   const SocketSettings defaults;
   conf.sockets = {conf.ping_interval.value_or(defaults.ping_interval),
                   conf.max_sockets.value_or(defaults.max_per_account),

@@ -123,18 +123,38 @@ char* ngx_http_wallet_sync_accounts(ngx_conf_t* cf, ngx_command_t*, void* conf) 
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
+    if (policy.mode == AccountPolicy::Mode::whitelist && to_view(words[i]) == "stored") {
+      policy.stored = true;
+      continue;
+    }
     const auto email = Email::parse(to_view(words[i]));
     if (policy.mode != AccountPolicy::Mode::whitelist || !email) {
       ngx_conf_log_error(
           NGX_LOG_EMERG, cf, 0,
           "wallet_sync_accounts: unexpected \"%V\"; write open, email, or whitelist followed by "
-          "e-mail addresses such as joe@example.com",
+          "e-mail addresses such as joe@example.com, or by stored",
           &words[i]);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
     policy.whitelist.insert(email->normalized());
   }
   accounts = std::move(policy);
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_account_deletion(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& deletion = static_cast<LocationConf*>(conf)->account_deletion;
+  if (deletion) {
+    return duplicate();
+  }
+  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
+  const std::string_view word = to_view(words[1]);
+  if (word != "on" && word != "off") {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_account_deletion: invalid value \"%V\"; write on or off", &words[1]);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  deletion = word == "on";
   return NGX_CONF_OK;
 }
 

@@ -134,9 +134,9 @@ void SocketHub::on_update(const std::string& account, Sequence sequence) {
   }
 }
 
-void SocketHub::on_password_change(const std::string& account) {
+void SocketHub::on_revoked(const std::string& account, std::string_view why) {
   if (const auto found = groups_.find(account); found != groups_.end()) {
-    for_each(*found, [](Socket& socket) { socket.close(kClosePolicy, "password changed"); });
+    for_each(*found, [why](Socket& socket) { socket.close(kClosePolicy, why); });
   }
 }
 

@@ -36,6 +36,8 @@ class RedisStore : public Store {
   Task<Result<Standing>> read_standing(Token token, UnixTime now) override;
   Task<Result<std::vector<Standing>>> read_standings(std::vector<AccountId> accounts) override;
   Task<Result<bool>> verify(Token token, UnixTime now) override;
+  Task<Result<bool>> is_whitelisted(Email email) override;
+  Task<Result<DeletionResult>> delete_account(AccountId id, PasswordHash checked, LoginLimit limit) override;
   Task<Result<Renewal>> renew_verification(Email email, Verification pending, std::uint32_t interval,
                                            UnixTime now) override;
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
@@ -48,7 +50,7 @@ class RedisStore : public Store {
   Deadlines& deadlines() { return deadlines_; }
   Node& node() { return node_; }
 
- private:
+ protected:
   // Commands outside transactions; an error reply is a failure.
   Task<Result<Replies>> ask(Commands commands, Repeat repeat = Repeat::yes);
   // The next state of an account; see change.hpp. To be awaited at once.
@@ -60,7 +62,11 @@ class RedisStore : public Store {
   Command write_wallet(const AccountId& id, const Wallet& wallet, std::string_view marks,
                        std::string_view write, UnixTime now) const;
   std::string next_write_id();
+  // All that ends an account, in one transaction.
+  Commands deletion(const AccountId& id) const;
+  StoreError failed(StoreError error) { return changes_.failed(error); }
 
+ private:
   Server server_;
   Monitor& monitor_;
   Keyspace keys_;

@@ -25,7 +25,9 @@ class Subscriber final : private Node::Tenant {
   class Listener {
    public:
     virtual void on_update(const std::string& account, Sequence sequence) = 0;
-    virtual void on_password_change(const std::string& account) = 0;
+    // Nobody is logged in any more: its password changed, its tokens were revoked, or it was deleted. `why`
+    // is a sentence without a full stop.
+    virtual void on_revoked(const std::string& account, std::string_view why) = 0;
     virtual void on_gap() = 0;  // events may have been missed; all channels are subscribed again
 
    protected:

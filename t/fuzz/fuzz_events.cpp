@@ -22,7 +22,7 @@ struct Quiet : Monitor {
 
 struct Listener : Subscriber::Listener {
   void on_update(const std::string&, Sequence sequence) override { PROPERTY(sequence > 0); }
-  void on_password_change(const std::string&) override {}
+  void on_revoked(const std::string&, std::string_view) override {}
   void on_gap() override {}
 };
 
