@@ -11,7 +11,7 @@ from support.api import assert_error
 from support.api3 import NO_TOKEN, Api3, assert_success, key_of
 from support.crowd import together
 from support.sentinels import Replicated
-from support.tools import DIRECTORY, Tools
+from support.tools import DIRECTORY, Database, Tools
 from support.websocket import Device
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -193,7 +193,7 @@ def test_a_store_that_was_used_is_consistent(make_server):
     (("DEL", "{key}"), "no account to its wallet"), (("EXPIRE", "{key}", "1000"), "will be gone"),
     (("HSET", "{key}", "verified", "0"), "is not verified and has tokens"), (("HSET", "{key}:wallet", "sequence", "0"), "sequence"),
     (("HDEL", "{key}:wallet", "wallet"), "not all there"), (("HSET", "{key}:tokens", "x", "y"), "token"),
-    (("SET", "{key}:wallet", "x"), "another type"), (("SET", "wsync:stray", "x"), "wsync:stray"),
+    (("SET", "{key}:wallet", "x"), "another type"), (("SET", "wsync:stray", "x"), "wsync:stray"), (("SET", "{key}:stray", "x"), "none of wallet-sync's"),
     (("SET", "wsync:{{abc}}", "x"), "none of wallet-sync's"),
 ])
 def test_what_does_not_fit_is_found(make_server, damage, problem):
@@ -265,6 +265,43 @@ def test_wrong_usage_is_status_2_and_says_what_to_write(words, hint):
     done = subprocess.run([os.path.join(DIRECTORY, "wallet-sync-admin"), *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done
     assert hint in done.stderr and "--help" in done.stderr
+
+
+# ---- what README.md says
+
+def lines_of_readme(pattern):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        return re.findall(pattern, file.read(), re.M)
+
+
+def test_the_commands_of_the_readme_do_what_they_say(make_server):
+    server = make_server().start()
+    api, tools = Api3(server.port), Tools(server.redis.unix_address)
+    api.signup("ann@example.com")
+    commands = [line.split("#")[0].split()[1:] for line in lines_of_readme(r"^wallet-sync-admin .*$")]
+    assert {words[0] for words in commands} == set(completed("wallet-sync-admin", ""))
+    for words in commands:
+        done = tools.admin(*words, *(["--yes"] if words[0] == "delete" else []))
+        assert done.status == 0, (words, done)
+    assert api.auth("ann@example.com").status == 401
+
+
+def test_the_rights_that_the_readme_gives_the_tools_are_all_they_need(make_server, tmp_path):
+    (user,) = lines_of_readme(r"^user wallet-sync on >PASSWORD .*$")
+    (more,) = lines_of_readme(r"^`(\+scan [^`]*)`")
+    redis = make_server(redis_conf=[f"{user} {more}"]).redis
+    redis.start()
+    tools = Tools(f"{redis.unix_address} user=wallet-sync password=PASSWORD")
+    old = Database(tmp_path / "old.sqlite")
+    old.add("ann@example.com", user_id=7, verify_token="x")
+    old.add_wallet(old.add("bob@example.com"))
+    assert tools.take_in(old.path).status == 0
+    for words in (["list"], ["show", "ann@example.com"], ["verify", "ann@example.com"], ["revoke", "bob@example.com"],
+                  ["delete", "--yes", "ann@example.com"], ["whitelist", "add", "a@b.c"], ["whitelist", "list"],
+                  ["whitelist", "remove", "a@b.c"], ["stats"], ["check"]):
+        assert tools.admin(*words).status == 0, words
+    assert tools.write_out(tmp_path / "new.sqlite").status == 0
+    assert not redis.cli("ACL", "LOG")
 
 
 # ---- help and completion

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "admin.hpp"
+#include "encoding.hpp"
 #include "json.hpp"
 #include "password.hpp"
 #include "records.hpp"
@@ -46,8 +47,9 @@ std::int64_t number_of(const HashFields& fields, std::string_view name) {
 }
 
 void show_json(const StoredAccount& account, bool all) {
+  const std::string email = account.field("email");
   JsonWriter json;
-  json.text("email", account.field("email"))
+  json.text("email", is_utf8(email) ? email : "")
       .number("userId", number_of(account.account, "user-id"))
       .boolean("verified", account.verified())
       .text("created", shown_time(account.field("created")))

@@ -52,7 +52,8 @@ void ImportReport::done(const Row& row, const ImportResult& result) {
     noted(row, "the same address is " + Row(row).imported->email.normalized() + " here");
   }
   if (result.id != row.user_id) {
-    noted(row, "has the user id " + std::to_string(result.id) + " here");
+    noted(row, result.id > 0 ? "has the user id " + std::to_string(result.id) + " here"
+                             : "its user id is taken here: it would get another one");
   }
 }
 

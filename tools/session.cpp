@@ -80,6 +80,11 @@ class ToolReader final : public WordsReader {
   std::string program_;
 };
 
+// What stands behind the braces of an account's keys.
+bool is_part(std::string_view part) {
+  return part.empty() || part == ":wallet" || part == ":tokens" || part == ":failures";
+}
+
 std::string words_of_redis(Arguments& arguments) {
   if (auto given = arguments.value("--redis")) {
     return *std::move(given);
@@ -149,7 +154,7 @@ void Session::for_each_account(bool with_wallets, const std::function<void(const
     const ScanPage page = run<ScanPage>([&] { return store().scan(cursor); });
     for (const std::string& key : page.keys) {
       const auto owner = store().keys().owner_of(key);
-      if (!owner) {
+      if (!owner || !is_part(owner->part)) {
         if (visit_other && seen.insert(key).second) {
           visit_other(key);
         }

@@ -4,9 +4,11 @@
 #include <vector>
 
 #include "arguments.hpp"
-#include "cmocka.hpp"
 #include "datetime.hpp"
 #include "session.hpp"
+
+//
+#include "cmocka.hpp"
 
 using namespace wallet_sync;
 
