@@ -119,6 +119,9 @@ class Connection::Greeting final : public Receiver {
   const Commands& commands() const { return commands_; }
   // As soon as it is there: the server may hang up before all are.
   std::string complaint(std::size_t index, const Reply& reply) const {
+    if (writing_schema_) {
+      return "";  // an ACL that forbids it, or a want of memory, does no harm
+    }
     const bool sentinel_wanted = connection_.server_.is_sentinel;
     if (index == hello_) {
       return wrong_kind(reply, sentinel_wanted);
@@ -137,7 +140,13 @@ class Connection::Greeting final : public Receiver {
 
  private:
   void on_replies(Connection&, Replies&& replies) override {
-    connection_.greeted(schema_ && replies[*schema_].is_nil());
+    if (!writing_schema_ && schema_ && replies[*schema_].is_nil()) {  // whoever is first
+      writing_schema_ = true;
+      const Keyspace keys(connection_.server_.key_prefix);
+      connection_.ask({Command("SET", keys.schema_version(), kSchemaVersion, "NX")}, *this);
+      return;
+    }
+    connection_.greeted();
   }
   void on_no_replies() override {}
 
@@ -145,6 +154,7 @@ class Connection::Greeting final : public Receiver {
   Commands commands_;
   std::size_t hello_ = 0;
   std::optional<std::size_t> schema_;
+  bool writing_schema_ = false;
   std::optional<std::size_t> wait_;
 };
 
@@ -243,14 +253,10 @@ void Connection::on_connected() {
   ask(greeting_->commands(), *greeting_);
 }
 
-void Connection::greeted(bool no_schema) {
+void Connection::greeted() {
   state_ = State::ready;
   was_ready_ = true;
   silence_->disarm();  // connect_timeout's
-  if (no_schema) {     // whoever is first; an ACL that forbids it does no harm
-    launch(1, nullptr, false);
-    append(Command("SET", Keyspace(server_.key_prefix).schema_version(), kSchemaVersion, "NX"));
-  }
   post();
 }
 

@@ -125,7 +125,7 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   void run() override;  // the end of a turn
 
   void launch(std::size_t replies, Receiver* receiver, bool complain);
-  void greeted(bool no_schema);
+  void greeted();
   void flush();
   void on_silence();
   void tell_owner();

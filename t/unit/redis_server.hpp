@@ -55,7 +55,9 @@ class RedisServer {
   wallet_sync::Reply operator()(std::string_view name, const Args&... args) {
     return BlockingClient(server())(name, args...);
   }
-  // Everything in the current database: each key with its DUMP, sorted.
+  // Empties it, but for the schema version, which the next connection would write.
+  void flush();
+  // Everything in the current database but the schema version: each key with its DUMP, sorted.
   std::string snapshot();
 
  private:

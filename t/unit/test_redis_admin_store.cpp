@@ -57,7 +57,6 @@ Token furnish(Admin& admin, bool verified = true) {
 void every_key_of_the_prefix_is_found_and_no_other(void**) {
   Server server = redis->server();
   server.key_prefix = "w*[s]?";  // a pattern, if it were taken for one
-  Admin admin(server);
   const Keyspace keys(server.key_prefix);
   std::set<std::string> expected;
   for (int i = 0; i < 1500; ++i) {
@@ -69,6 +68,7 @@ void every_key_of_the_prefix_is_found_and_no_other(void**) {
   expected.insert(account_id().hex() + ":tokens");
   (*redis)("HSET", kKeys.account(account_id("stranger@example.com")), "email", "x");
   (*redis)("SET", "wXs?:{" + account_id().hex() + "}", "x");
+  Admin admin(server);  // not before: it has to turn its loop to connect
   assert_true(admin.accounts() == expected);
 }
 
@@ -178,8 +178,7 @@ int stop_redis(void**) {
   return 0;
 }
 int flush(void**) {
-  (*redis)("FLUSHALL");
-  (*redis)("SET", kKeys.schema_version(), 1);
+  redis->flush();
   (*redis)("SET", Keyspace("w*[s]?").schema_version(), 1);
   return 0;
 }

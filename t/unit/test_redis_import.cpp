@@ -219,8 +219,7 @@ int stop_redis(void**) {
   return 0;
 }
 int flush(void**) {
-  (*redis)("FLUSHALL");
-  (*redis)("SET", kKeys.schema_version(), 1);
+  redis->flush();
   return 0;
 }
 

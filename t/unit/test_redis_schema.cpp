@@ -58,6 +58,7 @@ void a_newer_version_is_no_connection_and_nothing_is_written(void**) {
     assert_row(line.owner.reason.find("newer wallet-sync") != std::string::npos, line.owner.reason);
     assert_row(line.owner.reason.find("upgrade wallet-sync") != std::string::npos, line.owner.reason);
     assert_true(redis->snapshot() == before);
+    assert_text((*redis)("GET", kKeys.schema_version()).text, version);
   }
 }
 
