@@ -114,14 +114,12 @@ Task<Result<std::vector<StoredAccount>>> AdminStore::read_accounts(std::vector<A
 Task<Result<StoreNumbers>> AdminStore::read_numbers() {
   Commands commands;
   commands.emplace_back("GET", keys().next_user_id());
-  commands.emplace_back("GET", keys().schema_version());
   commands.emplace_back("HLEN", keys().whitelist());
   auto replies = co_await ask(std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
-  co_return StoreNumbers{to_integer((*replies)[0].text).value_or(0),
-                         to_integer((*replies)[1].text).value_or(0), (*replies)[2].integer};
+  co_return StoreNumbers{to_integer((*replies)[0].text).value_or(0), (*replies)[1].integer};
 }
 
 // What is done twice, since the first EXEC lost its reply, does no harm: all of it can be repeated.

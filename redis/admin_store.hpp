@@ -31,7 +31,6 @@ struct StoredAccount {
 
 struct StoreNumbers {
   UserId last_user_id = 0;
-  std::int64_t schema_version = 0;  // 0: there is none
   std::int64_t whitelisted = 0;
 };
 

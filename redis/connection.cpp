@@ -5,9 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "keyspace.hpp"
-#include "schema.hpp"
-
 namespace wallet_sync {
 namespace {
 
@@ -104,10 +101,6 @@ class Connection::Greeting final : public Receiver {
     if (server.database != 0) {
       commands_.emplace_back("SELECT", server.database);
     }
-    if (!server.is_sentinel) {
-      schema_ = commands_.size();
-      commands_.emplace_back("GET", Keyspace(server.key_prefix).schema_version());
-    }
     if (server.replicas > 0) {
       wait_ = commands_.size();
       commands_.push_back(server.replicas_fsync ? Command("WAITAOF", 0, 0, 0) : Command("WAIT", 0, 0));
@@ -119,15 +112,9 @@ class Connection::Greeting final : public Receiver {
   const Commands& commands() const { return commands_; }
   // As soon as it is there: the server may hang up before all are.
   std::string complaint(std::size_t index, const Reply& reply) const {
-    if (writing_schema_) {
-      return "";  // an ACL that forbids it, or a want of memory, does no harm
-    }
     const bool sentinel_wanted = connection_.server_.is_sentinel;
     if (index == hello_) {
       return wrong_kind(reply, sentinel_wanted);
-    }
-    if (schema_ && index == *schema_) {
-      return wrong_schema(reply);
     }
     if (wait_ && index == *wait_) {
       return no_wait(reply);
@@ -139,22 +126,12 @@ class Connection::Greeting final : public Receiver {
   }
 
  private:
-  void on_replies(Connection&, Replies&& replies) override {
-    if (!writing_schema_ && schema_ && replies[*schema_].is_nil()) {  // whoever is first
-      writing_schema_ = true;
-      const Keyspace keys(connection_.server_.key_prefix);
-      connection_.ask({Command("SET", keys.schema_version(), kSchemaVersion, "NX")}, *this);
-      return;
-    }
-    connection_.greeted();
-  }
+  void on_replies(Connection&, Replies&&) override { connection_.greeted(); }
   void on_no_replies() override {}
 
   Connection& connection_;
   Commands commands_;
   std::size_t hello_ = 0;
-  std::optional<std::size_t> schema_;
-  bool writing_schema_ = false;
   std::optional<std::size_t> wait_;
 };
 

@@ -1,11 +1,11 @@
 // One connection to Redis, from connect to loss. It is not revived: its node makes another.
 //
-//   connecting ──▶ greeting (AUTH, HELLO, SELECT, GET, PING, ROLE) ──▶ ready ──▶ lost
-//        └───────────────────┴──────────────────────────────────────────────────▲
+//   connecting ──▶ greeting (AUTH, HELLO, SELECT, PING, ROLE) ──▶ ready ──▶ lost
+//        └───────────────────┴─────────────────────────────────────────────▲
 //
-// Ready means that the server is of the right kind (HELLO: its version and mode), that its data are of no
-// newer schema than ours (GET, see schema.hpp), that PING succeeded (one that loads its data set accepts
-// nearly everything else), and that it is a master. Replies come in the order of the commands.
+// Ready means that the server is of the right kind (HELLO: its version and mode), that PING succeeded (one
+// that loads its data set accepts nearly everything else), and that it is a master. Replies come in the order
+// of the commands.
 //
 // Only the peer's silence ends a connection: for command_timeout nothing at all came, nor was anything more
 // taken, although something is due. How long anyone wants to wait for a reply is another matter, and his own:

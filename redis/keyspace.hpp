@@ -12,8 +12,8 @@
 //   <prefix>:{acct}:events     channel  the sequence of each new wallet, or kPasswordChanged
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
 //   <prefix>:next-user-id      integer  INCR
-//   <prefix>:whitelist         hash     normalized address → since when it may sign up; see
-//   wallet_sync_accounts <prefix>:schema-version    integer  see schema.hpp
+//   <prefix>:whitelist         hash     normalized address → since when it may sign up, for
+//                                       `wallet_sync_accounts whitelist stored`
 //
 // An account that is not verified may have an expiry (EXPIRE when it is made, PERSIST in the transaction that
 // verifies it); a verified one never has. Redis forgets it by itself, with its own clock, and whatever asks
@@ -58,7 +58,6 @@ class Keyspace {
   std::string heartbeat() const { return prefix_ + ":heartbeat"; }
   std::string next_user_id() const { return prefix_ + ":next-user-id"; }
   std::string whitelist() const { return prefix_ + ":whitelist"; }
-  std::string schema_version() const { return prefix_ + ":schema-version"; }
 
   // Of a key that SCAN found: whose it is, and what follows the braces. nullopt: it is no account's.
   struct Owner {

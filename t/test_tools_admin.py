@@ -74,7 +74,7 @@ def test_statistics_count(make_server):
     api.auth(emails[1], "a wrong guess")
     numbers, = tools.json("stats")
     assert numbers == {"accounts": 3, "verified": 3, "wallets": 1, "walletBytes": 1000, "largestWallet": 1000, "tokens": 1,
-                       "expiredTokens": 0, "failedLogins": 1, "whitelisted": 0, "lastUserId": 3, "schemaVersion": 1}
+                       "expiredTokens": 0, "failedLogins": 1, "whitelisted": 0, "lastUserId": 3}
     assert re.search(r"^accounts +3$", tools.admin("stats").out, re.M)
 
 
@@ -245,15 +245,6 @@ def test_who_is_not_there_is_told_and_ends_the_tool(tmp_path):
     done = Tools(f"unix:{tmp_path}/nothing.sock").admin("stats")
     assert done.status == 1
     assert "is not available" in done.err and "nothing.sock" in done.err
-
-
-def test_data_of_a_newer_version_are_not_touched(make_server):
-    redis = make_server().redis
-    redis.start()
-    redis.cli("SET", "wsync:schema-version", "2")
-    done = Tools(redis.unix_address).admin("whitelist", "add", "ann@example.com")
-    assert done.status == 1 and "newer wallet-sync" in done.err
-    assert redis.cli("KEYS", "*") == [b"wsync:schema-version"]
 
 
 @pytest.mark.parametrize("words, hint", [

@@ -8,7 +8,6 @@
 #include "json.hpp"
 #include "password.hpp"
 #include "records.hpp"
-#include "schema.hpp"
 
 using namespace wallet_sync;
 
@@ -39,7 +38,7 @@ class Checker {
   }
 
   void look_at_other(const std::string& key) {
-    for (const std::string& known : {keys_.next_user_id(), keys_.whitelist(), keys_.schema_version()}) {
+    for (const std::string& known : {keys_.next_user_id(), keys_.whitelist()}) {
       if (key == known) {
         return;
       }
@@ -54,9 +53,6 @@ class Checker {
         complain(account, "its user id " + std::to_string(id) + " is beyond the last one drawn, " +
                               std::to_string(numbers.last_user_id));
       }
-    }
-    if (numbers.schema_version > kSchemaVersion || numbers.schema_version < 0) {
-      complain("", "the schema version is " + std::to_string(numbers.schema_version));
     }
     if (json_) {
       std::puts(JsonWriter().number("accounts", accounts_).number("problems", problems_).finish().c_str());
@@ -161,8 +157,8 @@ int show_statistics(Session& session, const AdminOptions& options) {
     const char* json_name;
     std::int64_t value = 0;
   };
-  enum { accounts, verified, wallets, bytes, largest, tokens, expired, locked, whitelisted, last_id, schema };
-  std::array<Number, schema + 1> numbers{{{"accounts", "accounts"},
+  enum { accounts, verified, wallets, bytes, largest, tokens, expired, locked, whitelisted, last_id };
+  std::array<Number, last_id + 1> numbers{{{"accounts", "accounts"},
                                           {"of them verified", "verified"},
                                           {"wallets", "wallets"},
                                           {"bytes of wallets", "walletBytes"},
@@ -171,8 +167,7 @@ int show_statistics(Session& session, const AdminOptions& options) {
                                           {"expired tokens", "expiredTokens"},
                                           {"addresses with failed logins", "failedLogins"},
                                           {"on the whitelist", "whitelisted"},
-                                          {"last user id", "lastUserId"},
-                                          {"schema version", "schemaVersion"}}};
+                                          {"last user id", "lastUserId"}}};
   const UnixTime now = Session::now();
   session.for_each_account(false, [&](const StoredAccount& account) {
     numbers[locked].value += account.failed.count > 0 ? 1 : 0;
@@ -192,7 +187,6 @@ int show_statistics(Session& session, const AdminOptions& options) {
   const auto stored = session.run<StoreNumbers>([&] { return session.store().read_numbers(); });
   numbers[whitelisted].value = stored.whitelisted;
   numbers[last_id].value = stored.last_user_id;
-  numbers[schema].value = stored.schema_version;
   JsonWriter json;
   for (const Number& number : numbers) {
     json.number(number.json_name, number.value);

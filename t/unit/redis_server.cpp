@@ -15,15 +15,11 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "schema.hpp"
-
 using wallet_sync::Command;
 using wallet_sync::Reply;
 using wallet_sync::Server;
 
 namespace {
-
-constexpr std::string_view kSchemaKey = "wsync:schema-version";  // of the default prefix
 
 Reply copy_of(const redisReply& reply) {
   Reply copy;
@@ -228,19 +224,11 @@ Server RedisServer::tcp_server() const {
   return server;
 }
 
-void RedisServer::flush() {
-  (*this)("FLUSHALL");
-  (*this)("SET", kSchemaKey, wallet_sync::kSchemaVersion);
-}
-
 std::string RedisServer::snapshot() {
   BlockingClient client(server());
   const Reply keys = client("KEYS", "*");
   std::vector<std::string> lines;
   for (const Reply& key : keys.elements) {
-    if (key.text == kSchemaKey) {
-      continue;
-    }
     lines.push_back(key.text + "=" + client("DUMP", key.text).text + "\n");
   }
   std::sort(lines.begin(), lines.end());

@@ -55,9 +55,7 @@ class RedisServer {
   wallet_sync::Reply operator()(std::string_view name, const Args&... args) {
     return BlockingClient(server())(name, args...);
   }
-  // Empties it, but for the schema version, which the next connection would write.
-  void flush();
-  // Everything in the current database but the schema version: each key with its DUMP, sorted.
+  // Everything in the current database: each key with its DUMP, sorted.
   std::string snapshot();
 
  private:

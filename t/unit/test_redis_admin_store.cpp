@@ -178,8 +178,7 @@ int stop_redis(void**) {
   return 0;
 }
 int flush(void**) {
-  redis->flush();
-  (*redis)("SET", Keyspace("w*[s]?").schema_version(), 1);
+  (*redis)("FLUSHALL");
   return 0;
 }
 

@@ -248,7 +248,7 @@ int stop_redis(void**) {
   return 0;
 }
 int flush(void**) {
-  redis->flush();
+  (*redis)("FLUSHALL");
   return 0;
 }
 
