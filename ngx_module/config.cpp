@@ -111,6 +111,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
 
   inherit(conf.redis, outer.redis);
   inherit(conf.accounts, outer.accounts);
+  inherit(conf.account_deletion, outer.account_deletion);
   inherit(conf.max_body, outer.max_body);
   inherit(conf.login_limit, outer.login_limit);
   inherit(conf.unverified_lifetime, outer.unverified_lifetime);
@@ -130,6 +131,7 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   }
 
   conf.settings.accounts = conf.accounts.value_or(AccountPolicy{});
+  conf.settings.account_deletion = conf.account_deletion.value_or(false);
   const SocketSettings defaults;
   conf.sockets = {conf.ping_interval.value_or(defaults.ping_interval),
                   conf.max_sockets.value_or(defaults.max_per_account),
@@ -139,6 +141,12 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);
   const Server server = conf.redis.value_or(default_server());
+  if (conf.settings.accounts.stored && !server.cluster.empty()) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_accounts: \"stored\" is not for clusters yet; write the addresses, or a "
+                       "wallet_sync_redis of another kind");
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
   conf.server = use(main.servers, server);
   if (server.tls && !use_tls(cf, main, *server.tls)) {
     return static_cast<char*>(NGX_CONF_ERROR);

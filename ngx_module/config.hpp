@@ -42,6 +42,7 @@ struct LocationConf {
   std::optional<Health> health;  // `wallet_sync_health` does
   std::optional<Server> redis;
   std::optional<AccountPolicy> accounts;
+  std::optional<bool> account_deletion;
   std::optional<std::size_t> max_body;
   std::optional<LoginLimit> login_limit;
   std::optional<std::uint32_t> unverified_lifetime;  // seconds; 0: no end

@@ -52,22 +52,6 @@ bool set_thread_pool(ngx_conf_t* cf, MainConf& main, std::string_view threads, s
 
 }  // namespace
 
-bool named(std::string_view argument, std::string_view name, std::string_view& value) {
-  if (!argument.starts_with(name) || argument.size() <= name.size() || argument[name.size()] != '=') {
-    return false;
-  }
-  value = argument.substr(name.size() + 1);
-  return true;
-}
-
-std::string without_secret(std::string_view word) {
-  if (const std::size_t sign = word.find('='); sign != std::string_view::npos) {
-    return std::string(word.substr(0, sign + 1)) + "...";
-  }
-  const std::size_t at = word.rfind('@');
-  return at != std::string_view::npos ? "..." + std::string(word.substr(at)) : std::string(word);
-}
-
 ngx_int_t number(std::string_view text) {
   const ngx_str_t value = to_ngx(text);
   return ngx_atoi(value.data, value.len);
@@ -139,18 +123,38 @@ char* ngx_http_wallet_sync_accounts(ngx_conf_t* cf, ngx_command_t*, void* conf) 
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
+    if (policy.mode == AccountPolicy::Mode::whitelist && to_view(words[i]) == "stored") {
+      policy.stored = true;
+      continue;
+    }
     const auto email = Email::parse(to_view(words[i]));
     if (policy.mode != AccountPolicy::Mode::whitelist || !email) {
       ngx_conf_log_error(
           NGX_LOG_EMERG, cf, 0,
           "wallet_sync_accounts: unexpected \"%V\"; write open, email, or whitelist followed by "
-          "e-mail addresses such as joe@example.com",
+          "e-mail addresses such as joe@example.com, or by stored",
           &words[i]);
       return static_cast<char*>(NGX_CONF_ERROR);
     }
     policy.whitelist.insert(email->normalized());
   }
   accounts = std::move(policy);
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_account_deletion(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& deletion = static_cast<LocationConf*>(conf)->account_deletion;
+  if (deletion) {
+    return duplicate();
+  }
+  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
+  const std::string_view word = to_view(words[1]);
+  if (word != "on" && word != "off") {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_account_deletion: invalid value \"%V\"; write on or off", &words[1]);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  deletion = word == "on";
   return NGX_CONF_OK;
 }
 

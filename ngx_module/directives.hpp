@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "config.hpp"
+#include "server_words.hpp"
 
 namespace wallet_sync {
 
@@ -14,11 +15,6 @@ namespace wallet_sync {
 // that is meant, and all that epoll_wait and Redis take.
 inline constexpr ngx_int_t kMaxInt = std::numeric_limits<std::int32_t>::max();
 
-// One parameter of the form name=value: true if `argument` is one of that name.
-bool named(std::string_view argument, std::string_view name, std::string_view& value);
-// What a message may show of a word that is not understood: it may have a password in it, as in name=text or
-// text@host.
-std::string without_secret(std::string_view word);
 // NGX_ERROR unless it is a number of digits alone.
 ngx_int_t number(std::string_view text);
 // NGX_ERROR if it is no time of nginx' syntax, 0, or more than kMaxInt.

@@ -16,9 +16,10 @@ constexpr std::int64_t kPauseMs = 20;
 
 Request read_request(ngx_http_request_t* r) {
   Request request;
-  request.method = r->method == NGX_HTTP_GET    ? Method::get
-                   : r->method == NGX_HTTP_POST ? Method::post
-                                                : Method::other;
+  request.method = r->method == NGX_HTTP_GET      ? Method::get
+                   : r->method == NGX_HTTP_POST   ? Method::post
+                   : r->method == NGX_HTTP_DELETE ? Method::del
+                                                  : Method::other;
   request.path = to_view(r->uri);
   request.query = to_view(r->args);
   if (r->headers_in.authorization != nullptr) {
@@ -102,7 +103,7 @@ Route Exchange::find_route() {
 
 ngx_int_t Exchange::begin() {
   Route found = find_route();
-  const bool too_large = endpoint_ != nullptr && endpoint_->method == Method::post &&
+  const bool too_large = endpoint_ != nullptr && endpoint_->takes_body() &&
                          r_->headers_in.content_length_n > static_cast<off_t>(*conf_.max_body);
   if (too_large) {
     found.refusal = body_too_large();
@@ -110,7 +111,7 @@ ngx_int_t Exchange::begin() {
     r_->keepalive = 0;
   } else if (endpoint_ != nullptr) {
     call_.api = endpoint_->api;
-    if (endpoint_->method == Method::post) {
+    if (endpoint_->takes_body()) {
       return body_.read();
     }
     if (endpoint_->id == EndpointId::websocket) {

@@ -78,7 +78,7 @@ Metrics::Metrics(ngx_shm_zone_t& zone)
 Metrics::~Metrics() { slot_.owner.store(0, std::memory_order_relaxed); }
 
 void Metrics::count_request(EndpointId endpoint, Method method) {
-  if (method != Method::other) {
+  if (method == Method::get || method == Method::post) {
     add(memory_.requests[static_cast<std::size_t>(endpoint)][method == Method::get ? 0 : 1]);
   }
 }

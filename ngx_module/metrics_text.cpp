@@ -167,7 +167,7 @@ void render_sockets(MetricsMemory& memory, PrometheusText& out) {
   out.metric("wallet_sync_events_total", "counter",
              "Notifications that workers had from Redis for their websockets, by kind.");
   out.sample({{"event", "update"}}, value(memory, Counter::updates_heard));
-  out.sample({{"event", "password-change"}}, value(memory, Counter::password_changes_heard));
+  out.sample({{"event", "revoked"}}, value(memory, Counter::revocations_heard));
   out.metric("wallet_sync_event_gaps_total", "counter",
              "Times a worker may have missed notifications, and looked where its accounts stand.");
   out.sample({}, value(memory, Counter::event_gaps));

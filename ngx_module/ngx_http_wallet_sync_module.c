@@ -46,6 +46,13 @@ static ngx_command_t  ngx_http_wallet_sync_commands[] = {
       0,
       NULL },
 
+    { ngx_string("wallet_sync_account_deletion"),
+      NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_wallet_sync_account_deletion,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("wallet_sync_max_body"),
       NGX_HTTP_WALLET_SYNC_ANY_CONF|NGX_CONF_TAKE1,
       ngx_http_wallet_sync_max_body,

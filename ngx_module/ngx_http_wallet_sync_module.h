@@ -27,6 +27,7 @@ char *ngx_http_wallet_sync_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *con
 char *ngx_http_wallet_sync_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_accounts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_wallet_sync_account_deletion(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_login_attempts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_unverified_lifetime(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

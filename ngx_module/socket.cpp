@@ -100,7 +100,7 @@ void Socket::catch_up(const Standing& standing) {
     return;
   }
   if (fingerprint(standing) != password_) {
-    close(kClosePolicy, "password changed");
+    close(kClosePolicy, standing.password.empty() ? "account deleted" : "password changed");
   } else if (standing.sequence > std::max(pending_, told_)) {  // not if an update has overtaken it
     tell(standing.sequence, update_frame(standing.sequence));
   }

@@ -137,10 +137,10 @@ void SocketHub::on_update(const std::string& account, Sequence sequence) {
   }
 }
 
-void SocketHub::on_password_change(const std::string& account) {
-  metrics_.count(Counter::password_changes_heard);
+void SocketHub::on_revoked(const std::string& account, std::string_view why) {
+  metrics_.count(Counter::revocations_heard);
   if (const auto found = groups_.find(account); found != groups_.end()) {
-    for_each(*found, [](Socket& socket) { socket.close(kClosePolicy, "password changed"); });
+    for_each(*found, [why](Socket& socket) { socket.close(kClosePolicy, why); });
   }
 }
 

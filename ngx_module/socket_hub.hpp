@@ -78,7 +78,7 @@ class SocketHub final : public Sockets, private Subscriber::Listener {
   void give_memory_back();
   void drain_some();
   void on_update(const std::string& account, Sequence sequence) override;
-  void on_password_change(const std::string& account) override;
+  void on_revoked(const std::string& account, std::string_view why) override;
   void on_gap() override;
   void on_missed(const std::string& account) override;
   void start_catch_up();

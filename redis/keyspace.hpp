@@ -3,7 +3,9 @@
 //   <prefix>:{acct}            hash     the account: email (as its owner wrote it), user-id, password-key
 //                                       (PasswordKey's text), password-salt, client-salt-seed, verified (1 or
 //                                       0), created, updated; while it is not verified verify-token
-//                                       (SHA-256), verify-expires and resent, then verified-by
+//                                       (SHA-256), verify-expires and resent, then verified-by; revoked (id
+//                                       of the write) once its tokens were revoked by hand; of an imported
+//                                       one what import_store.hpp lists
 //   <prefix>:{acct}:wallet     hash     sequence, hmac, wallet, write (id of the write), updated
 //   <prefix>:{acct}:tokens     hash     SHA-256(token) → "<expiry> <scope> SHA-256(device)"
 //   <prefix>:{acct}:failures   integer  failed logins; expires with the window
@@ -13,6 +15,8 @@
 //   <prefix>:{N}:user-ids      hash     last: how many ids the slot that the tag N is in has given away
 //   <prefix>:probe             nothing, ever: DEL of it shows whether Redis takes writes; in a cluster
 //   <prefix>:{N}:probe         the same for the master of a slot
+//   <prefix>:whitelist         hash     normalized address → since when it may sign up, for
+//                                       `wallet_sync_accounts whitelist stored`; not in a cluster
 //
 // An account that is not verified may have an expiry (EXPIRE when it is made, PERSIST in the transaction that
 // verifies it); a verified one never has. Redis forgets it by itself, with its own clock, and whatever asks
@@ -24,6 +28,7 @@
 // one slot, so a transaction on them works on a cluster.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,7 +37,10 @@
 
 namespace wallet_sync {
 
+// What else than a sequence is told on an account's channel: why nobody is logged in any more.
 inline constexpr std::string_view kPasswordChanged = "password-changed";
+inline constexpr std::string_view kTokensRevoked = "tokens-revoked";
+inline constexpr std::string_view kAccountDeleted = "account-deleted";
 
 class Keyspace {
  public:
@@ -56,6 +64,32 @@ class Keyspace {
   std::string user_ids(std::size_t slot) const { return key(tag_of_slot(slot), ":user-ids"); }
   std::string probe() const { return prefix_ + ":probe"; }
   std::string probe(std::size_t slot) const { return key(tag_of_slot(slot), ":probe"); }
+  std::string whitelist() const { return prefix_ + ":whitelist"; }
+
+  // Of a key that SCAN found: whose it is, and what follows the braces. nullopt: it is no account's.
+  struct Owner {
+    AccountId account;
+    std::string_view part;
+  };
+  std::optional<Owner> owner_of(std::string_view key) const {
+    const std::size_t digits = prefix_.size() + 2;
+    const std::size_t end = digits + AccountId::kDigits;
+    const bool ours = key.starts_with(prefix_) && key.substr(prefix_.size()).starts_with(":{") &&
+                      key.size() > end && key[end] == '}';
+    const auto id = ours ? AccountId::parse(key.substr(digits, AccountId::kDigits)) : std::nullopt;
+    return id ? std::make_optional(Owner{*id, key.substr(end + 1)}) : std::nullopt;
+  }
+  // What MATCH takes for all our keys.
+  std::string pattern() const {
+    std::string glob;
+    for (const char c : prefix_) {
+      if (std::string_view("*?[]\\^-").find(c) != std::string_view::npos) {
+        glob.push_back('\\');
+      }
+      glob.push_back(c);
+    }
+    return glob + ":*";
+  }
 
  private:
   static constexpr std::string_view kEvents = ":events";

@@ -37,6 +37,8 @@ class RedisStore : public Store {
   Task<Result<Standing>> read_standing(Token token, UnixTime now) override;
   Task<std::vector<Result<Standing>>> read_standings(std::vector<AccountId> accounts) override;
   Task<Result<bool>> verify(Token token, UnixTime now) override;
+  Task<Result<bool>> is_whitelisted(Email email) override;
+  Task<Result<DeletionResult>> delete_account(AccountId id, PasswordHash checked, LoginLimit limit) override;
   Task<Result<Renewal>> renew_verification(Email email, Verification pending, std::uint32_t interval,
                                            UnixTime now) override;
   Task<Result<bool>> forget_renewal(AccountId id, Verification pending) override;
@@ -58,15 +60,11 @@ class RedisStore : public Store {
   const ChangeQueue& changes() const { return topology_.first().changes; }
   Node& node() { return topology_.first().node; }
 
- private:
+ protected:
   // Commands outside transactions, about one account; an error reply is a failure.
   Task<Result<Replies>> ask(AccountId account, Commands commands, Repeat repeat = Repeat::yes);
-  // What a node of a cluster has redirected goes where it has to; see store_routing.cpp.
-  Task<Result<Replies>> follow(AccountId account, Commands commands, Replies replies,
-                               std::int64_t deadline_ms);
-  Result<Replies> checked(const AccountId& account, Result<Replies> replies);
-  Task<Result<Standing>> read_one_standing(AccountId account);
-  void add_standing(const AccountId& account, Commands& commands) const;
+  // The same of the only shard, about anything; not for clusters.
+  Task<Result<Replies>> ask_only(Commands commands, Repeat repeat = Repeat::yes);
   // Counts the failure and passes it on.
   StoreError failed(StoreError error) { return topology_.first().changes.failed(error); }
   // The next state of an account; see change.hpp. To be awaited at once.
@@ -80,6 +78,16 @@ class RedisStore : public Store {
   std::string next_write_id();
   // Tells the account's websockets, as a part of the change.
   Command publish(const AccountId& id, std::string_view message) const;
+  // All that ends an account, in one transaction.
+  Commands deletion(const AccountId& id) const;
+
+ private:
+  // What a node of a cluster has redirected goes where it has to; see store_routing.cpp.
+  Task<Result<Replies>> follow(AccountId account, Commands commands, Replies replies,
+                               std::int64_t deadline_ms);
+  Result<Replies> checked(const Shard& shard, Result<Replies> replies);
+  Task<Result<Standing>> read_one_standing(AccountId account);
+  void add_standing(const AccountId& account, Commands& commands) const;
 
   Server server_;
   Monitor& monitor_;

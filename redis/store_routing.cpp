@@ -46,10 +46,15 @@ Task<Result<Replies>> RedisStore::ask(AccountId account, Commands commands, Repe
       replies = co_await follow(account, read.take_commands(), *std::move(replies), read.deadline_ms());
     }
   }
-  co_return checked(account, std::move(replies));
+  co_return checked(topology_.of(account), std::move(replies));
 }
 
-Result<Replies> RedisStore::checked(const AccountId& account, Result<Replies> replies) {
+Task<Result<Replies>> RedisStore::ask_only(Commands commands, Repeat repeat) {
+  auto replies = co_await Read(topology_.first().links, std::move(commands), repeat);
+  co_return checked(topology_.first(), std::move(replies));
+}
+
+Result<Replies> RedisStore::checked(const Shard& shard, Result<Replies> replies) {
   if (!replies) {
     return failed(replies.error());
   }
@@ -58,8 +63,7 @@ Result<Replies> RedisStore::checked(const AccountId& account, Result<Replies> re
       if (says_cluster_down(reply)) {
         topology_.doubt();
       }
-      monitor_.warn("Redis at " + topology_.of(account).node.server().name() +
-                    " refuses: " + loggable(reply.text));
+      monitor_.warn("Redis at " + shard.node.server().name() + " refuses: " + loggable(reply.text));
       return failed(StoreError::refused);
     }
   }

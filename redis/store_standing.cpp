@@ -7,14 +7,14 @@
 namespace wallet_sync {
 namespace {
 
-// `wallet` is the reply to HMGET sequence, `salt` the one to HGET password-salt: a password change draws a
-// new one.
-std::optional<Standing> standing_of(const Reply& wallet, const Reply& salt) {
+// `wallet` is the reply to HMGET sequence, `account` the one to HMGET password-salt revoked: a password
+// change draws a new salt, and whoever revokes the tokens leaves another mark.
+std::optional<Standing> standing_of(const Reply& wallet, const Reply& account) {
   const auto sequence = read_sequence(wallet);
-  if (!sequence) {
+  if (!sequence || !account.is_array(2)) {
     return std::nullopt;
   }
-  return Standing{TokenState::unknown, *sequence, salt.text};
+  return Standing{TokenState::unknown, *sequence, account.elements[0].text + account.elements[1].text};
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
   const AccountId id = token.account();
   Commands commands;
   commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
-  commands.emplace_back("HGET", keys_.account(id), "password-salt");
+  commands.emplace_back("HMGET", keys_.account(id), "password-salt", "revoked");
   commands.emplace_back("HGET", keys_.tokens(id), token.digest());
   auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
@@ -76,7 +76,7 @@ Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
 
 void RedisStore::add_standing(const AccountId& account, Commands& commands) const {
   commands.emplace_back("HMGET", keys_.wallet(account), "sequence");
-  commands.emplace_back("HGET", keys_.account(account), "password-salt");
+  commands.emplace_back("HMGET", keys_.account(account), "password-salt", "revoked");
 }
 
 Task<Result<Standing>> RedisStore::read_one_standing(AccountId account) {

@@ -16,6 +16,14 @@ std::int64_t join_deadline(const Deadlines& deadlines, const Server& server) {
   return deadlines.now_ms() + server.connect_timeout_ms + server.command_timeout_ms;
 }
 
+// Empty: it is another message.
+std::string_view why_revoked(std::string_view payload) {
+  if (payload == kPasswordChanged) return "password changed";
+  if (payload == kTokensRevoked) return "tokens revoked";
+  if (payload == kAccountDeleted) return "account deleted";
+  return {};
+}
+
 }  // namespace
 
 Subscriber::Join::Join(Subscriber& subscriber, const AccountId& account)
@@ -181,8 +189,8 @@ void Subscriber::on_push(const Reply& push) {
     on_unsubscribed(account);
   } else if (kind == "message" || kind == "smessage") {
     const std::string& payload = push.elements[2].text;
-    if (payload == kPasswordChanged) {
-      listener_.on_password_change(account);
+    if (const std::string_view why = why_revoked(payload); !why.empty()) {
+      listener_.on_revoked(account, why);
     } else if (const auto sequence = to_integer(payload);
                sequence && *sequence > 0 && *sequence <= std::numeric_limits<Sequence>::max()) {
       listener_.on_update(account, static_cast<Sequence>(*sequence));

@@ -32,7 +32,9 @@ class Subscriber final : public Node::Tenant {
   class Listener {
    public:
     virtual void on_update(const std::string& account, Sequence sequence) = 0;
-    virtual void on_password_change(const std::string& account) = 0;
+    // Nobody is logged in any more: its password changed, its tokens were revoked, or it was deleted. `why`
+    // is a sentence without a full stop.
+    virtual void on_revoked(const std::string& account, std::string_view why) = 0;
     virtual void on_gap() = 0;  // events may have been missed; all channels are subscribed again
     // The same for this account alone, in a cluster.
     virtual void on_missed(const std::string&) { on_gap(); }

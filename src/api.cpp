@@ -30,6 +30,8 @@ constexpr std::array kPasswordFields = {FieldSpec{"email", kText},
                                         FieldSpec{"hmac", kText}};
 constexpr std::array kResendFields = {FieldSpec{"email", kText}};
 
+constexpr std::array kDeletionFields = {FieldSpec{"email", kText}, FieldSpec{"password", kText}};
+
 std::optional<Response> require_email_mode(const Settings& settings) {
   if (settings.accounts.mode == AccountPolicy::Mode::email) {
     return std::nullopt;
@@ -55,6 +57,10 @@ constexpr std::array kEndpoints = {
     Endpoint{EndpointId::verify_resend, Api::v3, "/verify/resend", post, kResendFields, resend_verification,
              require_email_mode},
     Endpoint{EndpointId::websocket, Api::v3, "/websocket", get, {}, open_websocket, nullptr, true},
+
+    // Beyond the protocol.
+    Endpoint{EndpointId::account, Api::v3, "/account", del, kDeletionFields, delete_account, nullptr, false,
+             [](const Settings& settings) { return settings.account_deletion; }},
 };
 
 std::string_view allowed_methods(Api api, std::string_view path) {
@@ -62,6 +68,9 @@ std::string_view allowed_methods(Api api, std::string_view path) {
   bool post_allowed = false;
   for (const Endpoint& endpoint : kEndpoints) {
     if (endpoint.api == api && endpoint.path == path) {
+      if (endpoint.method == del) {
+        return "DELETE";
+      }
       get_allowed |= endpoint.method == get;
       post_allowed |= endpoint.method == post;
     }
@@ -93,6 +102,7 @@ std::string_view endpoint_name(EndpointId id) {
     case EndpointId::verify: return "verify";
     case EndpointId::verify_resend: return "verify-resend";
     case EndpointId::websocket: return "websocket";
+    case EndpointId::account: return "account";
     case EndpointId::none: break;
   }
   return "none";
@@ -107,7 +117,8 @@ Route route(const Request& request, const Settings& settings) {
   }
   Route found;
   for (const Endpoint& endpoint : kEndpoints) {
-    if (endpoint.api != api || endpoint.path != path) {
+    if (endpoint.api != api || endpoint.path != path ||
+        (endpoint.enabled != nullptr && !endpoint.enabled(settings))) {
       continue;
     }
     found.id = endpoint.id;
@@ -132,7 +143,7 @@ Route route(const Request& request, const Settings& settings) {
 }
 
 std::optional<Response> prepare(const Endpoint& endpoint, Call& call) {
-  if (endpoint.method != Method::post) {
+  if (!endpoint.takes_body()) {
     return std::nullopt;
   }
   ParsedObject parsed = parse_object(call.request.body, endpoint.fields);

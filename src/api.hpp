@@ -36,6 +36,7 @@ enum class EndpointId {
   verify,
   verify_resend,
   websocket,
+  account,
   none
 };
 inline constexpr std::size_t kEndpointIds = static_cast<std::size_t>(EndpointId::none) + 1;
@@ -53,6 +54,9 @@ struct Endpoint {
   Handler handler = nullptr;
   Precondition before_method = nullptr;  // checked before the method is (PROTOCOL, "Exceptions to the order")
   bool any_method = false;               // the handler checks the method itself, for the same reason
+  bool (*enabled)(const Settings& settings) = nullptr;  // false: it is not there; null: it always is
+
+  bool takes_body() const { return method == Method::post || method == Method::del; }
 };
 
 struct Route {

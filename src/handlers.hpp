@@ -11,6 +11,7 @@ Task<Response> get_wallet(const Call& call);
 Task<Response> post_wallet(const Call& call);
 Task<Response> get_client_salt_seed(const Call& call);
 Task<Response> change_password(const Call& call);
+Task<Response> delete_account(const Call& call);
 Task<Response> verify_account(const Call& call);
 Task<Response> resend_verification(const Call& call);
 Task<Response> open_websocket(const Call& call);

@@ -9,7 +9,7 @@
 
 namespace wallet_sync {
 
-enum class Method { get, post, other };  // HEAD, OPTIONS and all the rest are `other`
+enum class Method { get, post, del, other };  // HEAD, OPTIONS and all the rest are `other`
 
 class PendingSocket;
 

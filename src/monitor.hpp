@@ -18,12 +18,12 @@ enum class Counter {
   store_unreplicated,
   store_contended,
   store_internal,
-  connections_lost,  // links to Redis that ended without our doing
-  connects,          // links to Redis that became ready
-  updates_told,      // wallet-update messages to websockets
-  updates_heard,     // events of Redis: of a write
-  password_changes_heard,
-  event_gaps,  // events may have been missed; where the accounts stand was read instead
+  connections_lost,   // links to Redis that ended without our doing
+  connects,           // links to Redis that became ready
+  updates_told,       // wallet-update messages to websockets
+  updates_heard,      // events of Redis: of a write
+  revocations_heard,  // events of Redis: nobody is logged in any more
+  event_gaps,         // events may have been missed; where the accounts stand was read instead
   websockets_opened,
   master_switches,  // the sentinels named another master
   last = master_switches

@@ -18,13 +18,16 @@ namespace wallet_sync {
 struct AccountPolicy {
   enum class Mode { open, whitelist, email } mode = Mode::whitelist;
   std::set<std::string, std::less<>> whitelist;  // normalized addresses
+  bool stored = false;  // there are more on the list in the store, which changes while we run
 
+  // Without a look into the store.
   bool admits(const Email& email) const {
     return mode != Mode::whitelist || whitelist.contains(email.normalized());
   }
 };
 
 struct Settings {
+  bool account_deletion = false;  // DELETE /api/3/account, which is no part of the protocol
   AccountPolicy accounts;
   LoginLimit login_limit;
   std::uint32_t unverified_lifetime =

@@ -33,7 +33,16 @@ Task<Response> signup(const Call& call) {
   }
   const AccountPolicy& policy = call.settings.accounts;
   if (!policy.admits(*email)) {
-    co_return error_response(403, "Account not whitelisted");
+    Result<bool> listed = false;
+    if (policy.stored) {
+      listed = co_await call.services.store.is_whitelisted(*email);
+    }
+    if (!listed) {
+      co_return store_failure(listed.error());
+    }
+    if (!*listed) {
+      co_return error_response(403, "Account not whitelisted");
+    }
   }
 
   const AccountId id = AccountId::of(*email);

@@ -112,6 +112,13 @@ struct ChangeResult {
   std::uint32_t seconds_left = 0;  // as above
 };
 
+enum class DeletionOutcome { deleted, credentials_changed, too_many_failures };
+
+struct DeletionResult {
+  DeletionOutcome outcome;
+  std::uint32_t seconds_left = 0;  // as above
+};
+
 enum class ResendOutcome { renewed, unknown_account, already_verified, too_soon };
 
 struct Renewal {
@@ -142,6 +149,13 @@ class Store {
                                                LoginLimit limit, UnixTime now) = 0;
   virtual Task<Result<ChangeResult>> change_password(AccountId id, PasswordChange change, LoginLimit limit,
                                                      UnixTime now) = 0;
+
+  // Everything of the account, if its password is still `checked`: nothing is left of it, and its user id is
+  // never given again.
+  virtual Task<Result<DeletionResult>> delete_account(AccountId id, PasswordHash checked,
+                                                      LoginLimit limit) = 0;
+  // Whether the address is on the list that is kept in the store (AccountPolicy::stored).
+  virtual Task<Result<bool>> is_whitelisted(Email email) = 0;
 
   virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
   virtual Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) = 0;

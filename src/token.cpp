@@ -46,6 +46,11 @@ AccountId AccountId::of(const Email& email) {
   return AccountId(to_hex(bytes_of(sha256(email.normalized())).substr(0, kAccountBytes)));
 }
 
+std::optional<AccountId> AccountId::parse(std::string_view hex) {
+  if (hex.size() != kDigits || !is_lower_hex(hex)) return std::nullopt;
+  return AccountId(hex);
+}
+
 std::optional<Token> Token::generate(const AccountId& account) {
   unsigned char random[kRandomBytes];
   if (RAND_bytes(random, sizeof random) != 1) {

@@ -20,6 +20,8 @@ class AccountId {
  public:
   static constexpr std::size_t kDigits = 24;
   static AccountId of(const Email& email);
+  // nullopt unless these are 24 lower-case hex digits.
+  static std::optional<AccountId> parse(std::string_view hex);
 
   std::string_view view() const { return {digits_.data(), digits_.size()}; }
   std::string hex() const { return std::string(view()); }

@@ -30,7 +30,8 @@ inline constexpr std::uint16_t kClosePolicy = 1008;
 struct Standing {
   TokenState token = TokenState::unknown;
   Sequence sequence = 0;  // 0: no wallet
-  std::string password;   // changes whenever the password does; empty: there is no such account
+  std::string
+      password;  // changes whenever the password does or all tokens are revoked; empty: no such account
 };
 
 // A place among the account's sockets, subscribed to its events: what happens from its making on is not

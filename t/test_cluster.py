@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support.api import assert_unavailable, new_email, state
+from support.api import PASSWORD, assert_unavailable, new_email, state
 from support.api3 import Api3
 from support.cluster import Cluster, ClusterServer, Writers
 from support.crowd import together
@@ -89,6 +89,21 @@ def test_a_password_change_ends_the_sockets_of_two_machines(shared, server_of):
     for device in devices:
         assert device.wait_closed() == POLICY
     assert api.get_wallet(token).status == 401
+
+
+def test_a_deletion_ends_the_sockets_of_two_machines_and_leaves_nothing(shared, server_of):
+    first, second = (server_of(shared.address, name=name, server="wallet_sync_account_deletion on;") for name in ("one", "two"))
+    api = Api3(first.port)
+    email = api.new_account()
+    token = api.login(email)
+    assert api.post_wallet(token, 1).status == 200
+    devices = [Device(server.port, token) for server in (first, second)]
+    reply = Api3(second.port).call("DELETE", "/api/3/account", {"email": email, "password": PASSWORD})
+    assert reply.status == 200, reply
+    for device in devices:
+        assert device.wait_closed() == POLICY
+    assert api.get_wallet(token).status == 401
+    assert [key for node in shared.nodes[:3] for key in node.cli("KEYS", f"*{token[:24]}*")] == []
 
 
 def test_two_machines_tell_each_others_writes(shared, server_of):

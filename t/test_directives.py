@@ -30,7 +30,8 @@ def assert_refused(answer, directive, hint):
 
 @pytest.mark.parametrize("line", [
     "wallet_sync_redis 127.0.0.1:6379;", "wallet_sync_redis [::1]:6379;", "wallet_sync_redis localhost:6379;",
-    "wallet_sync_redis unix:/run/redis.sock;",
+    "wallet_sync_redis unix:/run/redis.sock;", "wallet_sync_accounts whitelist stored;",
+    "wallet_sync_accounts whitelist a@b.c stored;", "wallet_sync_account_deletion on;",
     "wallet_sync_redis 127.0.0.1:6379 user=u password=p database=2 links=1 lanes=4 connect_timeout=100ms timeout=1s prefix=x;",
     "wallet_sync_redis 127.0.0.1:6379 replicas=1;", "wallet_sync_redis 127.0.0.1:6379 timeout=500ms replicas_fsync=2,400ms;",
     "wallet_sync_redis sentinel://wallets@127.0.0.1;", "wallet_sync_redis sentinel://wallets@127.0.0.1:1,[::1]:2,localhost:3;",
@@ -105,6 +106,16 @@ def test_a_wrong_account_mode_is_refused_with_the_right_ones(check, arguments, h
     assert_refused(check(f"{REDIS} wallet_sync_accounts {arguments};"), "wallet_sync_accounts", hint)
 
 
+def test_the_list_in_redis_is_not_for_clusters(check):
+    stored = "wallet_sync_accounts whitelist stored;"
+    assert_refused(check(f"wallet_sync_redis cluster://127.0.0.1; {stored}"), "wallet_sync_accounts", "not for clusters")
+
+
+@pytest.mark.parametrize("value", ["yes", "On", "1"])
+def test_a_wrong_word_for_deletion_is_refused(check, value):
+    assert_refused(check(f"{REDIS} wallet_sync_account_deletion {value};"), "wallet_sync_account_deletion", "on or off")
+
+
 @pytest.mark.parametrize("value", ["x", "-1", "1.5m", "10q", "0"])
 def test_a_wrong_size_is_refused(check, value):
     assert_refused(check(f"{REDIS} wallet_sync_max_body {value};"), "wallet_sync_max_body", "size|value|bytes")
@@ -137,6 +148,7 @@ def test_the_thread_pool_belongs_into_http(check):
 
 
 @pytest.mark.parametrize("line", ["wallet_sync_redis 127.0.0.1:1;", "wallet_sync_accounts open;", "wallet_sync_max_body 1k;",
+                                  "wallet_sync_account_deletion on;",
                                   "wallet_sync_thread_pool threads=1;"])
 def test_a_directive_given_twice_in_one_block_is_refused(check, line):
     assert_refused(check(f"{line} {line}"), line.split()[0], "duplicate")

@@ -7,6 +7,7 @@ import pytest
 
 from support.ports import free_port
 from support.sentinels import Replicated, SentinelServer
+from support.tools import Tools
 from support.wait import until
 
 
@@ -173,3 +174,19 @@ def test_a_sentinel_with_a_certificate_of_another_name_is_not_believed(tls_senti
 def test_a_master_that_sentinels_name_needs_a_certificate_of_its_address(tls_sentinel, certificates):
     server = tls_sentinel("", certificates.issue("elsewhere", "IP:127.0.0.9"), certificates.issue("here", "IP:127.0.0.1"))
     assert_not_served(server, 'its certificate is not for "127.0.0.1"')
+
+
+def test_the_tools_speak_tls_too(tls_server, certificates):
+    issued = certificates.issue("redis", "IP:127.0.0.1")
+    server = tls_server(f"tls_ca_file={certificates.authority}", issued)
+    token = server.api.new_token()
+    assert server.api.post_wallet(token, 1, wallet="x" * 95_000).status == 200
+    port = server.redis.cli("CONFIG", "GET", "tls-port")[1].decode()
+    trusting = f"127.0.0.1:{port} tls=on tls_ca_file={certificates.authority}"
+    assert Tools(trusting).json("stats")[0]["walletBytes"] == 95_000
+    assert Tools(trusting).json("check")[-1]["problems"] == 0
+    for words, reason in ((f"{trusting} tls_name=other.example", 'its certificate is not for "other.example"'),
+                          (f"127.0.0.1:{port} tls=on", "its certificate is not trusted"),
+                          (f"127.0.0.1:{port} tls=on tls_ca_file=/no/such/file", "tls_ca_file cannot be used")):
+        done = Tools(words).admin("stats")
+        assert done.status == 1 and reason in done.err, done

@@ -26,7 +26,7 @@ struct Listener : Subscriber::Listener {
     PROPERTY(sequence > 0);
     ++updates;
   }
-  void on_password_change(const std::string&) override {}
+  void on_revoked(const std::string&, std::string_view) override {}
   void on_gap() override {}
   int updates = 0;
 };

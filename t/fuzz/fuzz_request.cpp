@@ -75,6 +75,17 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
     co_return change<ChangeResult>({kOutcomes[choose(5)], 3},
                                    [](const ChangeResult& r) { return r.outcome == ChangeOutcome::changed; });
   }
+  Task<Result<DeletionResult>> delete_account(AccountId, PasswordHash, LoginLimit) override {
+    constexpr std::array kOutcomes{DeletionOutcome::deleted, DeletionOutcome::credentials_changed,
+                                   DeletionOutcome::too_many_failures};
+    co_return change<DeletionResult>({kOutcomes[choose(3)], 3}, [](const DeletionResult& r) {
+      return r.outcome == DeletionOutcome::deleted;
+    });
+  }
+  Task<Result<bool>> is_whitelisted(Email) override {
+    if (auto error = trouble()) co_return *error;
+    co_return choose(2) == 0;
+  }
   Task<Result<WalletView>> get_wallet(Token, UnixTime) override {
     if (auto error = trouble()) co_return *error;
     WalletView view;
@@ -181,7 +192,7 @@ Response serve(const Request& request, const Settings& settings, Services& servi
     return *std::move(refusal);
   }
   // What was understood is understood again when we write it.
-  if (found.endpoint->method == Method::post && request.method == Method::post) {
+  if (found.endpoint->takes_body() && request.method == found.endpoint->method) {
     JsonWriter writer;
     for (const FieldSpec& field : found.endpoint->fields) {
       if (field.type == FieldType::text) {
@@ -238,8 +249,8 @@ void check(const Request& request, const Response& response, const Outside& outs
     PROPERTY(text.find('\0') == text.npos && text.size() < 600);
   }
   // A change is acknowledged because it was made, and for no other reason.
-  const bool acknowledged =
-      request.method == Method::post && (response.status == 200 || response.status == 201);
+  const bool acknowledged = (request.method == Method::post || request.method == Method::del) &&
+                            (response.status == 200 || response.status == 201);
   const bool resend = request.path == "/api/3/verify/resend";  // which does not tell
   PROPERTY(!acknowledged || resend || outside.written > 0);
   // The upgrade of RFC 6455, said once more.
@@ -257,7 +268,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
   Request request;
   const std::string_view method = input.until(' ');
-  request.method = method == "GET" ? Method::get : method == "POST" ? Method::post : Method::other;
+  request.method = method == "GET"      ? Method::get
+                   : method == "POST"   ? Method::post
+                   : method == "DELETE" ? Method::del
+                                        : Method::other;
   std::string_view target = input.until('\n');
   request.path = target.substr(0, target.find('?'));
   target.remove_prefix(std::min(request.path.size() + 1, target.size()));
@@ -279,6 +293,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (name == "Sec-WebSocket-Version") request.upgrade.version = value;
     if (name == "Content-Length") request.upgrade.has_body = true;
     if (name == "HTTP/1.0") request.upgrade.http_1_1 = false;
+    if (name == "Deletion") settings.account_deletion = true;
+    if (name == "Stored") settings.accounts.stored = true;
     if (name == "Mode") settings.accounts.mode = AccountPolicy::Mode::email;
     if (name == "Whitelist") {
       settings.accounts.mode = AccountPolicy::Mode::whitelist;

@@ -128,6 +128,9 @@ def requests():
         seed("request", f"post-{name}-open", f"POST {path}\n\n{body}")
         seed("request", f"post-{name}-unknown", f"POST {path}\n\n" + body[:-1] + ',"x":[{"a":[null,1.5e3,true]}]}')
     for name, head in {
+        "delete-account": 'DELETE /api/3/account\nDeletion: on\nStore: aabaa\n\n{%s,"password":"secret123"}' % address,
+        "delete-account-off": 'DELETE /api/3/account\n\n{%s,"password":"secret123"}' % address,
+        "stored-whitelist": "POST /signup\nWhitelist: a@b.c\nStored: on\nStore: ab\n\n" + bodies["/signup"],
         "wallet": f"GET /wallet?token={TOKEN}\nStore: aab\n\n",
         "wallet-by-header": f"GET /api/3/wallet\nAuthorization: bEARER  {TOKEN}\nIf-None-Match: W/\"1\"\nStore: aabaa\n\n",
         "salt-seed": "GET /api/3/client-salt-seed?email=YW5uQGV4YW1wbGUuY29t\n\n",

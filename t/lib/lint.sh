@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
-layers=(src redis ngx_module t/unit)
+layers=(src redis ngx_module tools t/unit)
 
 # our_files DIRECTORY... -- PATTERN...
 our_files() {
@@ -34,6 +34,7 @@ lint_layers() {
     done <<END
 src:ngx_|hiredis|curl/|(\.\./)?(redis|ngx_module)/
 redis:ngx_|curl/|(\.\./)?ngx_module/
+tools:ngx_|hiredis|(\.\./)?ngx_module/
 END
     # By bare name too, for every directory is on the include path of those to its right.
     local right header
@@ -50,7 +51,7 @@ END
 }
 
 lint_shell() {
-    local scripts=("$root/run" "$root/test" "$root/.ci/run" "$root"/t/lib/*.sh
+    local scripts=("$root/run" "$root/test" "$root/.ci/run" "$root"/t/lib/*.sh "$root/tools/completion.bash"
         "$root"/tools/wallet-sync-backup "$root"/t/package/{run,*.sh} "$root"/debian/redis_conf.sh "$root"/debian/*.{postinst,prerm,postrm})
     local file
     for file in "$root"/t/bench/*; do

@@ -6,7 +6,9 @@
 packages_to_build=(nginx nginx-dev g++ make cmake pkg-config libhiredis-dev libyajl-dev libwslay-dev
     "libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev" libssl-dev libunistring-dev libscrypt-kdf-dev)
 packages_to_run=(redis-tools curl)
-packages_to_test=(redis-server libcmocka-dev libevent-dev shellcheck shfmt dpkg-dev libpcre2-dev
+# The command-line tools, which ./run builds where these are installed.
+packages_for_tools=(libevent-dev libsqlite3-dev)
+packages_to_test=(redis-server libcmocka-dev libevent-dev libsqlite3-dev shellcheck shfmt dpkg-dev libpcre2-dev
     zlib1g-dev openssl prometheus python3 python3-pytest python3-pytest-xdist python3-aiosmtpd python3-websockets
     python3-cryptography mypy nodejs libnginx-mod-http-lua libfaketime wrk)
 

@@ -61,7 +61,9 @@ struct Heard : Subscriber::Listener {
   void on_update(const std::string& account, Sequence sequence) override {
     lines.push_back(account + " " + std::to_string(sequence));
   }
-  void on_password_change(const std::string& account) override { lines.push_back(account + " password"); }
+  void on_revoked(const std::string& account, std::string_view why) override {
+    lines.push_back(account + " " + std::string(why));
+  }
   void on_gap() override { ++gaps; }
   void on_missed(const std::string& account) override { missed.push_back(account); }
   std::vector<std::string> lines;

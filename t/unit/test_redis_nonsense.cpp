@@ -160,7 +160,7 @@ void a_mail_that_was_sent_at_the_end_of_time_is_too_soon(void**) {
 
 struct Listener : Subscriber::Listener {
   void on_update(const std::string&, Sequence sequence) override { updates.push_back(sequence); }
-  void on_password_change(const std::string&) override {}
+  void on_revoked(const std::string&, std::string_view) override {}
   void on_gap() override {}
   std::vector<Sequence> updates;
 };

@@ -24,7 +24,9 @@ struct Heard : Subscriber::Listener {
   void on_update(const std::string& account, Sequence sequence) override {
     lines.push_back(account + " " + std::to_string(sequence));
   }
-  void on_password_change(const std::string& account) override { lines.push_back(account + " password"); }
+  void on_revoked(const std::string& account, std::string_view why) override {
+    lines.push_back(account + " " + std::string(why));
+  }
   void on_gap() override { ++gaps; }
   std::vector<std::string> lines;
   int gaps = 0;
@@ -81,7 +83,7 @@ void what_is_published_after_the_join_is_heard(void**) {
   publish(*redis, 1, "7");
   publish(*redis, 2, "password-changed");
   assert_true(bench.heard(account(1).hex() + " 7"));
-  assert_true(bench.heard(account(2).hex() + " password"));
+  assert_true(bench.heard(account(2).hex() + " password changed"));
   assert_int_equal(bench.heard_lines().size(), 2);
 }
 

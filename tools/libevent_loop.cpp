@@ -14,6 +14,8 @@
 #include <cstring>
 #include <utility>
 
+#include "tls_session.hpp"
+
 namespace {
 
 constexpr std::int64_t kGlanceMs = 10;
@@ -41,29 +43,23 @@ class LibeventTimer : public wallet_sync::Timer {
   event* event_;
 };
 
-// A plain stream; connect() to a local address is decided at once or by its first event.
+// connect() to a local address is decided at once or by its first event.
 class LibeventStream : public wallet_sync::Stream, private wallet_sync::Posted {
  public:
   LibeventStream(wallet_sync::EventLoop& loop, event_base* base, const wallet_sync::Server& server,
                  User& user, std::size_t& open)
       : Posted(loop), user_(user), open_(open) {
     ++open_;
-    const bool local = !server.unix_path.empty();
-    fd_ = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    sockaddr_un local_address{};
-    local_address.sun_family = AF_UNIX;
-    server.unix_path.copy(local_address.sun_path, sizeof local_address.sun_path - 1);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<in_port_t>(server.port));
-    inet_pton(AF_INET, server.host.c_str(), &address.sin_addr);
-    const int done =
-        local ? ::connect(fd_, reinterpret_cast<const sockaddr*>(&local_address), sizeof local_address)
-              : ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    sockaddr_storage address{};
+    const socklen_t size = address_of(server, address);
+    fd_ = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int done = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), size);
     if (done != 0 && errno != EINPROGRESS) {
-      error_ = std::strerror(errno);
-      post();
+      fail(std::strerror(errno));
       return;
+    }
+    if (server.tls) {
+      tls_ = std::make_unique<TlsSession>(*server.tls, server.tls->name, fd_);
     }
     read_ = event_new(base, fd_, EV_READ | EV_PERSIST, on_read, this);
     write_ = event_new(base, fd_, EV_WRITE, on_write, this);
@@ -82,6 +78,9 @@ class LibeventStream : public wallet_sync::Stream, private wallet_sync::Posted {
   LibeventStream& operator=(const LibeventStream&) = delete;
 
   Read read(char* buffer, std::size_t capacity) override {
+    if (tls_) {
+      return read_tls(buffer, capacity);
+    }
     const ssize_t size = recv(fd_, buffer, capacity, 0);
     if (size > 0) {
       return {Read::What::bytes, static_cast<std::size_t>(size)};
@@ -94,10 +93,18 @@ class LibeventStream : public wallet_sync::Stream, private wallet_sync::Posted {
     }
     return {size == 0 ? Read::What::end : Read::What::failure};
   }
-  void read_later() override {}  // the event is level-triggered
+  // What TLS has decrypted already, no event of the socket tells of.
+  void read_later() override { event_active(read_, EV_READ, 0); }
   std::size_t write(std::string_view bytes) override {
-    const ssize_t size = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    const std::size_t written = size > 0 ? static_cast<std::size_t>(size) : 0;
+    std::size_t written = 0;
+    if (tls_) {
+      std::size_t size = 0;
+      while (written < bytes.size() && tls_->write(bytes.substr(written), size) == TlsSession::Step::done) {
+        written += size;
+      }
+    } else if (const ssize_t size = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); size > 0) {
+      written = static_cast<std::size_t>(size);
+    }
     if (written < bytes.size()) {
       event_add(write_, nullptr);
     }
@@ -106,36 +113,99 @@ class LibeventStream : public wallet_sync::Stream, private wallet_sync::Posted {
   std::string error() const override { return error_; }
 
  private:
+  static socklen_t address_of(const wallet_sync::Server& server, sockaddr_storage& address) {
+    if (!server.unix_path.empty()) {
+      auto& local = reinterpret_cast<sockaddr_un&>(address);
+      local.sun_family = AF_UNIX;
+      server.unix_path.copy(local.sun_path, sizeof local.sun_path - 1);
+      return sizeof local;
+    }
+    const auto port = htons(static_cast<in_port_t>(server.port));
+    if (auto& six = reinterpret_cast<sockaddr_in6&>(address);
+        inet_pton(AF_INET6, server.host.c_str(), &six.sin6_addr) == 1) {
+      six.sin6_family = AF_INET6;
+      six.sin6_port = port;
+      return sizeof six;
+    }
+    auto& four = reinterpret_cast<sockaddr_in&>(address);
+    four = {};
+    four.sin_family = AF_INET;
+    four.sin_port = port;
+    inet_pton(AF_INET, server.host.c_str(), &four.sin_addr);
+    return sizeof four;
+  }
+
   void run() override { user_.on_failed(error_); }
+  void fail(std::string why) {
+    error_ = std::move(why);
+    post();
+  }
+  Read read_tls(char* buffer, std::size_t capacity) {
+    std::size_t size = 0;
+    switch (tls_->read(buffer, capacity, size)) {
+      case TlsSession::Step::done: return {Read::What::bytes, size};
+      case TlsSession::Step::wants_read:
+      case TlsSession::Step::wants_write: return {Read::What::nothing_yet};
+      case TlsSession::Step::end: return {Read::What::end};
+      case TlsSession::Step::failed: break;
+    }
+    error_ = tls_->error();
+    return {Read::What::failure};
+  }
   void connected() {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-      error_ = std::strerror(error);
-      post();
+      fail(std::strerror(error));
       return;
     }
-    connected_ = true;
     event_add(read_, nullptr);
-    user_.on_connected();
+    if (tls_) {
+      state_ = State::handshaking;
+      shake_hands();
+    } else {
+      state_ = State::connected;
+      user_.on_connected();
+    }
+  }
+  void shake_hands() {
+    switch (tls_->handshake()) {
+      case TlsSession::Step::done:
+        state_ = State::connected;
+        user_.on_connected();
+        return;
+      case TlsSession::Step::wants_read: return;
+      case TlsSession::Step::wants_write: event_add(write_, nullptr); return;
+      case TlsSession::Step::end:
+      case TlsSession::Step::failed: break;
+    }
+    event_del(read_);
+    fail(tls_->error().empty() ? "the server closed the connection" : tls_->error());
   }
   static void on_read(evutil_socket_t, short, void* self) {
-    static_cast<LibeventStream*>(self)->user_.on_readable();
+    auto* stream = static_cast<LibeventStream*>(self);
+    if (stream->state_ == State::handshaking) {
+      stream->shake_hands();
+    } else {
+      stream->user_.on_readable();
+    }
   }
   static void on_write(evutil_socket_t, short, void* self) {
     auto* stream = static_cast<LibeventStream*>(self);
-    if (stream->connected_) {
-      stream->user_.on_writable();
-    } else {
-      stream->connected();
+    switch (stream->state_) {
+      case State::connecting: stream->connected(); break;
+      case State::handshaking: stream->shake_hands(); break;
+      case State::connected: stream->user_.on_writable(); break;
     }
   }
 
+  enum class State { connecting, handshaking, connected };
   User& user_;
   std::size_t& open_;
   int fd_ = -1;
-  bool connected_ = false;
+  State state_ = State::connecting;
+  std::unique_ptr<TlsSession> tls_;
   event* read_ = nullptr;
   event* write_ = nullptr;
   std::string error_;

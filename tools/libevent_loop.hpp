@@ -1,4 +1,5 @@
-// The event loop of redis/ on libevent, turned by hand: a test decides how far things go.
+// The event loop of redis/ on libevent, for tools and tests. It is turned by hand: whoever uses it decides
+// how far things go.
 #pragma once
 
 #include <cstddef>
