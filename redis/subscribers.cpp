@@ -73,7 +73,8 @@ void Subscribers::bring_home(Subscriber& subscriber, const std::string& account)
 }
 
 void Subscribers::on_slots_moved() {
-  for (std::size_t i = 0; i < places_.size(); ++i) {  // there may come to be more
+  // NOLINTNEXTLINE(modernize-loop-convert): there may come to be more
+  for (std::size_t i = 0; i < places_.size(); ++i) {
     Subscriber& subscriber = *places_[i].subscriber;
     for (const std::string& account : subscriber.accounts()) {
       if (&topology_.of(account) != places_[i].shard) {

@@ -16,6 +16,7 @@ function merge(base, mine, theirs) {
 class Device {
     #client = null;
     #listener = null;
+    #saving = Promise.resolve();
 
     constructor(name) {
         this.name = name;
@@ -61,6 +62,12 @@ class Device {
     }
 
     async save() {
+        const saved = this.#save();
+        this.#saving = saved.catch(() => {});
+        await saved;
+    }
+
+    async #save() {
         const before = this.#client.known?.sequence ?? 0;
         this.#say("saving …");
         const {sequence, data} = await this.#client.saveWallet(bytesOf(this.text.value), merge);
@@ -103,9 +110,10 @@ class Device {
 
     #listen() {
         this.#listener?.close();
-        const update = (sequence) => {
+        const update = async (sequence) => {
             this.#event(`websocket: wallet-update:${sequence}`);
-            this.#catchUp();
+            await this.#saving; // what we are told may be our own
+            if (sequence > (this.#client.known?.sequence ?? 0)) await this.#catchUp();
         };
         this.#listener = this.#client.listen(update, (error) => this.#end(error), (open) => {
             this.place.classList.toggle("listening", open);

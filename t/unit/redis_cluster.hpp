@@ -15,6 +15,7 @@ class RedisCluster {
   explicit RedisCluster(std::size_t masters = 3, std::size_t empty = 0);
   RedisCluster(const RedisCluster&) = delete;
   RedisCluster& operator=(const RedisCluster&) = delete;
+  ~RedisCluster() = default;
 
   RedisServer& node(std::size_t index) { return *nodes_.at(index); }
   std::size_t size() const { return nodes_.size(); }
