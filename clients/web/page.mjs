@@ -80,10 +80,15 @@ class Device {
         const mine = bytesOf(this.text.value);
         this.#say("deriving new keys, encrypting the wallet anew …");
         const base = this.#client.known?.data ?? null;
-        const wallet = await this.#client.changePassword(next);
+        this.#listener?.close(); // the server ends all that were open before the change, ours too
+        let wallet;
+        try {
+            wallet = await this.#client.changePassword(next);
+        } finally {
+            this.#listen();
+        }
         find("#password").value = next;
         if (wallet) this.#show(merge(base, mine, wallet.data));
-        this.#listen();
         this.#say("new password; all other devices are logged out");
     }
 
