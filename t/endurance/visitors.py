@@ -65,9 +65,10 @@ class Visitors:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _leave(self):
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, status, method, target, body=None):
         reply = await self._once(Link(self._port, stretched(PATIENCE)), method, target, body)
