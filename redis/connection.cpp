@@ -40,9 +40,8 @@ std::string wrong_mode(std::string_view mode, const Server& server) {
     return "it is a sentinel; write sentinel://NAME@host:port with the NAME of its \"sentinel monitor\"";
   }
   if (server.cluster.empty() && mode == "cluster") {
-    return "it is a node of a Redis Cluster; write cluster://host:port,host:port with the addresses of some "
-           "of "
-           "its nodes";
+    return "it is a node of a Redis Cluster; write cluster://host:port,host:port with the addresses of "
+           "some of its nodes";
   }
   if (!server.cluster.empty() && mode != "cluster") {
     return "it is not a node of a Redis Cluster; write its address without cluster://";

@@ -177,8 +177,8 @@ Links::Link* Links::free_link() {
 // fresh one is always asked, or nothing would be measured again.
 bool Links::too_late(const Read& read) const {
   const std::int64_t now = deadlines_.now_ms();
-  const std::int64_t most = node_.server().command_timeout_ms / 2;
-  return read.deadline_ms() - now < std::min(throughput_.expected_ms(flights() + 1, now), most);
+  const std::int64_t left = read.deadline_ms() - now;
+  return left < node_.server().command_timeout_ms / 2 && left < throughput_.expected_ms(flights() + 1, now);
 }
 
 void Links::pump() {

@@ -2,9 +2,8 @@
 // go together over one of them.
 //
 // What is on its way over a link is bounded, by what recent replies weighed and by how many came in time; the
-// rest waits here. Over a slow
-// network it would arrive too late for everybody otherwise. Who cannot be served in time is refused at once,
-// and what would be answered too late is not even asked.
+// rest waits here. Over a slow network it would arrive too late for everybody otherwise. Who cannot be served
+// in time is refused at once, and what would be answered too late is not even asked.
 #pragma once
 
 #include <cstddef>

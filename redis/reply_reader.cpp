@@ -11,6 +11,8 @@ namespace {
 
 // More than any command of ours is answered with; a number that only a broken peer would send.
 constexpr std::size_t kMaxElements = 1U << 20;
+// Arrays in arrays. hiredis allows seven before 1.0, and as many as come since; a Reply ends by recursion.
+constexpr int kDeepest = 7;
 // What an array says it will hold takes no memory before it comes, beyond so many elements.
 constexpr std::size_t kReserved = 64;
 
@@ -50,9 +52,17 @@ void* make_text(const redisReadTask* task, char* text, std::size_t size) {
   });
 }
 
+bool too_deep(const redisReadTask* task) {
+  int depth = 0;
+  for (; task->parent != nullptr; task = task->parent) {
+    ++depth;
+  }
+  return depth > kDeepest;
+}
+
 template <typename Count>  // an int before hiredis 1.0, then a size_t
 void* make_array(const redisReadTask* task, Count count) {
-  if (static_cast<std::size_t>(count) > kMaxElements) {
+  if (static_cast<std::size_t>(count) > kMaxElements || too_deep(task)) {
     return nullptr;
   }
   return make(task, [&](Reply& reply) {
