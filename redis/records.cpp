@@ -5,7 +5,11 @@
 
 namespace wallet_sync {
 
-std::string TokenRecord::text() const { return std::to_string(expires) + " " + scope + " " + device; }
+std::string TokenRecord::text() const {
+  std::string text = std::to_string(expires);
+  text.append(" ").append(scope).append(" ").append(device);
+  return text;
+}
 
 std::optional<TokenRecord> TokenRecord::parse(std::string_view text) {
   const std::size_t first = text.find(' ');
@@ -17,12 +21,11 @@ std::optional<TokenRecord> TokenRecord::parse(std::string_view text) {
   if (!expires) {
     return std::nullopt;
   }
-  return TokenRecord{*expires, std::string(text.substr(first + 1, second - first - 1)),
-                     std::string(text.substr(second + 1))};
+  return TokenRecord{*expires, text.substr(first + 1, second - first - 1), text.substr(second + 1)};
 }
 
 TokenState token_state(const Reply& record, UnixTime now) {
-  const auto parsed = record.type == Reply::Type::text ? TokenRecord::parse(record.text) : std::nullopt;
+  const auto parsed = record.is_text() ? TokenRecord::parse(record.text) : std::nullopt;
   if (!parsed || parsed->expires <= now) {
     return TokenState::unknown;
   }
@@ -84,7 +87,7 @@ std::string add_mark(std::string_view marks, std::string_view write) {
   return all;
 }
 
-bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {
+bool read_wallet(Reply& reply, std::optional<ShownWallet>& wallet) {
   const auto sequence = read_sequence(reply);
   if (!sequence || !reply.is_array(3)) {
     return false;
@@ -93,7 +96,7 @@ bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {
     if (!reply.elements[1].is_text() || !reply.elements[2].is_text()) {
       return false;
     }
-    wallet = Wallet{*sequence, std::move(reply.elements[2].text), std::move(reply.elements[1].text)};
+    wallet.emplace(ShownWallet{*sequence, reply.elements[2].text, reply.elements[1].text});
   }
   return true;
 }

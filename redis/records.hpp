@@ -14,8 +14,8 @@ namespace wallet_sync {
 // is the rest.
 struct TokenRecord {
   UnixTime expires = 0;
-  std::string scope;
-  std::string device;
+  std::string_view scope;  // this and the next: of somebody else, such as the text that was parsed
+  std::string_view device;
 
   std::string text() const;
   // nullopt: not something we wrote.
@@ -30,9 +30,8 @@ FailedLogins read_failures(const Reply& count, const Reply& ttl);
 // The reply to TTL: 0 if nothing expires, and never more than can be told.
 std::uint32_t read_seconds_left(const Reply& ttl);
 
-// The reply to HMGET sequence hmac wallet, whose texts are taken over. False: not something we wrote. No
-// wallet: `wallet` stays empty.
-bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet);
+// The reply to HMGET sequence hmac wallet. False: not something we wrote. No wallet: `wallet` stays empty.
+bool read_wallet(Reply& reply, std::optional<ShownWallet>& wallet);
 
 // What a change has to know of the wallet that is there.
 struct WalletState {

@@ -60,7 +60,7 @@ Task<Result<LoginState>> RedisStore::read_login(Email email) {
 // MULTI keeps the three together: a counter without an expiry would lock the account for good. EXPIRE … NX is
 // of Redis 7.
 Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uint32_t window) {
-  const std::string key = keys_.failures(id);
+  const std::string key = keys_.failures(id).text();
   Commands commands;
   commands.emplace_back("MULTI");
   commands.emplace_back("INCR", key);
@@ -103,7 +103,7 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
   }
 
   Look look;
-  look.watch = {keys_.account(id)};
+  look.watch = {keys_.account(id).text()};
   look.reads.emplace_back("HMGET", keys_.account(id), "email", "password-salt");
   if (clustered) {
     look.watch.push_back(ids);
@@ -151,7 +151,7 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
 
 Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pending) {
   Look look;
-  look.watch = {keys_.account(id)};
+  look.watch = {keys_.account(id).text()};
   look.reads.emplace_back("HMGET", keys_.account(id), "verified", "verify-token");
   auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {
@@ -168,9 +168,9 @@ Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pend
 
 Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
   const AccountId id = token.account();
-  const std::string digest = token.digest();
+  const std::string digest = token.digest().text();
   Look look;
-  look.watch = {keys_.account(id)};
+  look.watch = {keys_.account(id).text()};
   look.reads.emplace_back("HMGET", keys_.account(id), "verify-token", "verify-expires", "verified-by");
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
     if (!seen[0].is_array(3)) {
@@ -199,7 +199,7 @@ Task<Result<Renewal>> RedisStore::renew_verification(Email email, Verification p
                                                      std::uint32_t interval, UnixTime now) {
   const AccountId id = AccountId::of(email);
   Look look;
-  look.watch = {keys_.account(id)};
+  look.watch = {keys_.account(id).text()};
   look.reads.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token", "email");
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<Renewal>> {
     if (!seen[0].is_array(4)) {
@@ -228,7 +228,7 @@ Task<Result<Renewal>> RedisStore::renew_verification(Email email, Verification p
 
 Task<Result<bool>> RedisStore::forget_renewal(AccountId id, Verification pending) {
   Look look;
-  look.watch = {keys_.account(id)};
+  look.watch = {keys_.account(id).text()};
   look.reads.emplace_back("HMGET", keys_.account(id), "verify-token", "resent");
   auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {

@@ -55,9 +55,9 @@ bool holds_token(const Reply& tokens, const std::string& digest) {
 
 Task<Result<LoginResult>> RedisStore::save_token(AccountId id, CheckedPassword checked, NewToken token,
                                                  LoginLimit limit, UnixTime now) {
-  token.device = sha256_hex(token.device);  // a name may be long, and it is only ever compared
+  token.device = Digest::of(token.device).text();  // a name may be long, and it is only ever compared
   Look look;
-  look.watch = {keys_.account(id), keys_.tokens(id)};
+  look.watch = {keys_.account(id).text(), keys_.tokens(id).text()};
   look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
   look.reads.emplace_back("GET", keys_.failures(id));
   look.reads.emplace_back("TTL", keys_.failures(id));
@@ -101,7 +101,7 @@ Task<Result<LoginResult>> RedisStore::save_token(AccountId id, CheckedPassword c
 Task<Result<ChangeResult>> RedisStore::change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
                                                        UnixTime now) {
   Look look;
-  look.watch = {keys_.account(id), keys_.wallet(id), keys_.tokens(id)};
+  look.watch = {keys_.account(id).text(), keys_.wallet(id).text(), keys_.tokens(id).text()};
   look.weight = wanted.wallet ? wanted.wallet->encrypted.size() : 0;
   look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
   look.reads.emplace_back("GET", keys_.failures(id));

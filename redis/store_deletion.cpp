@@ -8,7 +8,7 @@ namespace wallet_sync {
 Task<Result<DeletionResult>> RedisStore::delete_account(AccountId id, PasswordHash checked,
                                                         LoginLimit limit) {
   Look look;
-  look.watch = {keys().account(id), keys().wallet(id), keys().tokens(id)};
+  look.watch = {keys().account(id).text(), keys().wallet(id).text(), keys().tokens(id).text()};
   look.reads.emplace_back("HMGET", keys().account(id), "password-key", "password-salt", "verified");
   look.reads.emplace_back("GET", keys().failures(id));
   look.reads.emplace_back("TTL", keys().failures(id));

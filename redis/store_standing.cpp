@@ -46,7 +46,7 @@ Task<Result<bool>> RedisStore::takes_writes() {
 Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
   const AccountId id = token.account();
   Commands commands;
-  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
+  commands.emplace_back("HGET", keys_.tokens(id), token.digest().view());
   auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
@@ -61,7 +61,7 @@ Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
   Commands commands;
   commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
   commands.emplace_back("HMGET", keys_.account(id), "password-salt", "revoked");
-  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
+  commands.emplace_back("HGET", keys_.tokens(id), token.digest().view());
   auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();

@@ -38,6 +38,7 @@ void hex_digits_are_told_from_other_characters(void**) {
     const bool upper = "ABCDEF"sv.find(one) != std::string_view::npos;
     assert_row(is_hex("00" + one + "00") == (lower || upper), one);
     assert_row(is_lower_hex("00" + one + "00") == lower, one);
+    assert_row(is_lower_hex(std::string(31, 'f') + one + std::string(31, '0')) == lower, one);
   }
   assert_true(is_hex(""));
   assert_true(is_lower_hex(""));

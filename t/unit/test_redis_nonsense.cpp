@@ -173,7 +173,7 @@ void an_update_to_a_sequence_that_no_wallet_has_is_not_told(void**) {
     auto join = subscriber.join(an_id());
     Peer& peer = worker.loop.peer(worker.loop.peers() - 1);
     peer.greets();
-    const std::string channel = worker.store.keys().events(an_id());
+    const std::string channel = worker.store.keys().events(an_id()).text();
     const auto message = [&](const std::string& payload) {
       peer.says("*3\r\n$7\r\nmessage\r\n$" + std::to_string(channel.size()) + "\r\n" + channel + "\r\n$" +
                 std::to_string(payload.size()) + "\r\n" + payload + "\r\n");
