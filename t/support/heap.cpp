@@ -3,10 +3,10 @@
 // heap.py). Pages that are resident say something else: how many of them the holes between two blocks keep is
 // chance.
 //
-// The file holds three numbers: how often was counted, those bytes, and how often C++ has asked for memory at all
-// (operator new), which a module that keeps to its pools seldom does. Counted is only where the event loop is idle,
-// so never in the middle of a change, and what has come meanwhile is not delayed. nginx' master has no event
-// loop: it counts each time that it waits for a signal.
+// The file holds three numbers: how often was counted, those bytes, and how often C++ has asked for memory at
+// all (operator new), which a module that keeps to its pools seldom does. Counted is only where the event
+// loop is idle, so never in the middle of a change, and what has come meanwhile is not delayed. nginx' master
+// has no event loop: it counts each time that it waits for a signal.
 
 #include <dlfcn.h>
 #include <fcntl.h>
