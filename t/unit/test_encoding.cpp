@@ -151,7 +151,7 @@ void strict_utf8_is_told_from_other_bytes(void**) {
                                   "\xff"};
   // ASCII before and behind, as it is skipped in words.
   for (std::size_t before = 0; before < 20; ++before) {
-    for (const std::size_t behind : {0, 1, 7, 8, 9}) {
+    for (const unsigned behind : {0U, 1U, 7U, 8U, 9U}) {
       for (const auto text : good) {
         assert_row(is_utf8(std::string(before, 'x').append(text).append(behind, 'x')), text);
       }

@@ -17,7 +17,6 @@ using namespace wallet_sync;
 namespace {
 
 constexpr UnixTime kNow = 1'700'000'000;
-constexpr LoginLimit kLimit{3, 900};
 
 struct Silent : Monitor {
   void warn(std::string_view) override {}
