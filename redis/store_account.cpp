@@ -12,6 +12,8 @@ constexpr std::string_view kNo = "0";
 // 2^53, which JSON's readers can tell apart.
 constexpr UserId kFirstOfCluster = UserId{1} << 40;
 
+constexpr std::int64_t kMostOfASlot = ((UserId{1} << 53) - kFirstOfCluster) / static_cast<UserId>(kSlots) - 1;
+
 UserId user_id_of(std::size_t slot, std::int64_t number) {
   return kFirstOfCluster + number * static_cast<UserId>(kSlots) + static_cast<UserId>(slot);
 }
@@ -117,7 +119,7 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
     if (clustered && !seen[1].is_nil()) {
       last = to_integer(seen[1].text).value_or(-1);
     }
-    if (last < 0) {
+    if (last < 0 || last >= kMostOfASlot) {
       return StoreError::internal;
     }
     if (!seen[0].elements[0].is_nil()) {

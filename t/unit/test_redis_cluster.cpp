@@ -132,6 +132,20 @@ void ids_of_one_slot_differ(void**) {
   assert_true(*ids.begin() >= (std::int64_t{1} << 40) && *ids.rbegin() < (std::int64_t{1} << 53));
 }
 
+// Whoever broke the counter: no id that JSON's readers take for another one, nor a number that wraps around.
+void a_counter_that_makes_no_sense_gives_no_id(void**) {
+  Worker worker(cluster->server());
+  for (const char* last : {"9223372036854775807", "549755813888", "-1", "a"}) {
+    const int number = fresh();
+    const std::string ids = kKeys.user_ids(slot(number));
+    cluster->owner_of(slot(number))("HSET", ids, "last", last);
+    const auto created = worker.run(worker.store.create_account(account(number), an_account(), {}, kNow));
+    assert_true(!created && created.error() == StoreError::internal);
+    assert_int_equal(cluster->owner_of(slot(number))("EXISTS", kKeys.account(account(number))).integer, 0);
+    cluster->owner_of(slot(number))("DEL", ids);
+  }
+}
+
 void standings_come_from_all_masters_in_order(void**) {
   Worker worker(cluster->server());
   std::vector<AccountId> accounts;
@@ -344,6 +358,28 @@ void channels_move_with_their_slots_and_what_may_be_missed_is_told(void**) {
   assert_int_equal(worker.ear.gaps, 0);
 }
 
+// A redirection has told of it first, and the next map tells nothing new: who has connections to the shards
+// has to hear of it all the same, for the former node may not be there any more to tell by itself.
+void a_slot_that_a_redirection_told_of_has_moved_for_everybody(void**) {
+  struct Observer : Topology::Observer {
+    void on_slots_moved() override { ++moves; }
+    bool leaves(Shard&) override { return true; }
+    int moves = 0;
+  };
+  Worker worker(cluster->server());
+  const int number = fresh_at(0);
+  assert_true(bool(worker.run(worker.store.read_token(new_token(account(number)), kNow))));  // there is a map
+  Observer observer;
+  Topology& topology = worker.store.topology();
+  topology.observe(&observer);
+  cluster->move(slot(number), 1);
+  const Server there = cluster->node(1).tcp_server();
+  Redirection moved{Redirection::Kind::moved, slot(number), {there.host, there.port, {}}};
+  assert_true(topology.moved(moved, topology.of(account(number))));
+  assert_true(worker.loop.run_until([&] { return observer.moves > 0; }));
+  topology.observe(nullptr);
+}
+
 void who_joins_while_the_map_is_old_is_confirmed(void**) {
   Listening worker(cluster->server());
   const int number = fresh_at(0);
@@ -421,6 +457,7 @@ int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test(accounts_live_on_all_masters_and_the_first_request_waits_for_the_map),
       cmocka_unit_test(ids_of_one_slot_differ),
+      cmocka_unit_test(a_counter_that_makes_no_sense_gives_no_id),
       cmocka_unit_test(standings_come_from_all_masters_in_order),
       cmocka_unit_test(a_slot_that_has_moved_is_followed),
       cmocka_unit_test(while_a_slot_moves_reads_find_what_is_where),
@@ -430,6 +467,7 @@ int main() {
       cmocka_unit_test(a_node_that_is_new_gets_slots),
       cmocka_unit_test(events_are_heard_from_all_masters),
       cmocka_unit_test(channels_move_with_their_slots_and_what_may_be_missed_is_told),
+      cmocka_unit_test(a_slot_that_a_redirection_told_of_has_moved_for_everybody),
       cmocka_unit_test(who_joins_while_the_map_is_old_is_confirmed),
       cmocka_unit_test(a_lost_connection_is_a_gap_for_its_accounts_alone),
       cmocka_unit_test(a_dead_master_concerns_its_own_slots_only),
