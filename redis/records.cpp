@@ -32,6 +32,27 @@ TokenState token_state(const Reply& record, UnixTime now) {
   return parsed->scope == "*" ? TokenState::valid : TokenState::wrong_scope;
 }
 
+bool read_account(const Reply& reply, std::optional<Account>& account) {
+  const auto fields = AccountFields::of(reply);
+  if (!fields) {
+    return false;
+  }
+  if (!fields->has<"email">()) {
+    return true;
+  }
+  const auto id = to_integer(fields->text<"user-id">());
+  if (!id || !fields->get<"email">().is_text() || !fields->get<"password-key">().is_text() ||
+      !fields->get<"password-salt">().is_text()) {
+    return false;
+  }
+  account = Account{fields->text<"email">(),
+                    *id,
+                    {fields->text<"password-key">(), fields->text<"password-salt">()},
+                    fields->text<"client-salt-seed">(),
+                    fields->text<"verified">() == kVerified};
+  return true;
+}
+
 std::uint32_t read_seconds_left(const Reply& ttl) {
   constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ttl.integer, 0, kMost));
@@ -39,6 +60,13 @@ std::uint32_t read_seconds_left(const Reply& ttl) {
 
 FailedLogins read_failures(const Reply& count, const Reply& ttl) {
   return {to_integer(count.text).value_or(0), read_seconds_left(ttl)};
+}
+
+std::optional<FailedLogins> read_counted_failure(const Reply& exec) {
+  if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
+    return std::nullopt;
+  }
+  return FailedLogins{exec.elements[0].integer, read_seconds_left(exec.elements[2])};
 }
 
 std::optional<Sequence> read_sequence(const Reply& reply) {
@@ -57,10 +85,11 @@ std::optional<Sequence> read_sequence(const Reply& reply) {
 
 std::optional<WalletState> read_wallet_state(const Reply& reply) {
   const auto sequence = read_sequence(reply);
-  if (!sequence || !reply.is_array(2)) {
+  const auto fields = WalletStateFields::of(reply);
+  if (!sequence || !fields) {
     return std::nullopt;
   }
-  return WalletState{*sequence, reply.elements[1].text};
+  return WalletState{*sequence, fields->text<"write">()};
 }
 
 bool holds_mark(std::string_view marks, std::string_view write) {

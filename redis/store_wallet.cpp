@@ -24,7 +24,7 @@ Task<Result<WalletVersion>> RedisStore::show_wallet(Token token, UnixTime now, W
   return glance<WalletVersion>(
       id,
       [this, id, token](auto& commands) {
-        commands.add("HMGET", keys_.wallet(id), "sequence", "hmac", "wallet");
+        WalletFields::add_to(commands, keys_.wallet(id));
         commands.add("HGET", keys_.tokens(id), token.digest().view());
       },
       [now, &reader](std::span<Reply> replies) -> Result<WalletVersion> {
@@ -45,7 +45,7 @@ Task<Result<WalletVersion>> RedisStore::get_wallet_version(Token token, UnixTime
   return glance<WalletVersion>(
       id,
       [this, id, token](auto& commands) {
-        commands.add("HMGET", keys_.wallet(id), "sequence");
+        SequenceField::add_to(commands, keys_.wallet(id));
         commands.add("HGET", keys_.tokens(id), token.digest().view());
       },
       [now](std::span<Reply> replies) -> Result<WalletVersion> {
@@ -66,7 +66,7 @@ Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, Unix
   look.weight = wallet.encrypted.size();
   look.reads.reserve(2);
   look.reads.emplace_back("HGET", keys_.tokens(id), token.digest().view());
-  look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
+  look.reads.push_back(WalletStateFields::read(keys_.wallet(id)));
   const std::string write = next_write_id();
 
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<PutOutcome>> {

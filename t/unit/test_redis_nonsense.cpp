@@ -153,7 +153,8 @@ void a_mail_that_was_sent_at_the_end_of_time_is_too_soon(void**) {
   Worker worker;
   const auto renewal = worker.run(
       worker.store.renew_verification(an_email(), Verification{std::string(64, 'd'), kNow + 100}, 60, kNow),
-      {"+OK\r\n*4\r\n$1\r\n0\r\n$19\r\n9223372036854775807\r\n$-1\r\n$13\r\nx@example.com\r\n"});
+      {"+OK\r\n*6\r\n$1\r\n0\r\n$-1\r\n$-1\r\n$-1\r\n$19\r\n9223372036854775807\r\n$13\r\nx@example."
+       "com\r\n"});
   assert_true(renewal && renewal->outcome == ResendOutcome::too_soon);
 }
 
