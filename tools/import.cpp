@@ -35,7 +35,8 @@ Options:
 Status: 0 done, 1 somebody was skipped, or it was stopped, or Redis or the file cannot be used, 2 wrong usage.
 )";
 
-// Those above are a cluster's, or more than JSON's readers can tell apart; and the next one has to be a number.
+// Those above are a cluster's, or more than JSON's readers can tell apart; and the next one has to be a
+// number.
 constexpr UserId kMostUserId = (UserId{1} << 40) - 1;
 
 constexpr std::size_t kRowsAtOnce = 64;
