@@ -42,7 +42,8 @@ int fresh_at(std::size_t node) {
 Token issue(int number) {
   const Token token = new_token(account(number));
   const TokenRecord record{kNow + kDay, "*", "phone"};
-  cluster->owner_of(slot(number))("HSET", kKeys.tokens(account(number)), token.digest(), record.text());
+  cluster->owner_of(slot(number))("HSET", kKeys.tokens(account(number)), token.digest().text(),
+                                  record.text());
   return token;
 }
 
@@ -100,8 +101,8 @@ void accounts_live_on_all_masters_and_the_first_request_waits_for_the_map(void**
     ids.insert(*to_integer(id.text));
     nodes.insert(cluster->owner(slot(number)));
     const Token token = new_token(account(number));
-    const auto saved = worker.run(worker.store.save_token(account(number), {password_hash('a'), ""},
-                                                          {token.digest(), "phone", kNow + kDay}, {}, kNow));
+    const auto saved = worker.run(worker.store.save_token(
+        account(number), {password_hash('a'), ""}, {token.digest().text(), "phone", kNow + kDay}, {}, kNow));
     assert_true(saved->outcome == LoginOutcome::saved);
     assert_true(put(worker, token, 1) == PutOutcome::stored);
     assert_true(put(worker, token, 1) == PutOutcome::conflict);
@@ -192,10 +193,10 @@ void while_a_slot_moves_reads_find_what_is_where(void**) {
     assert_true(put(worker, token, 1) == PutOutcome::stored);
     cluster->begin_move(slot(number), 1);
     if ((moved & 1U) != 0) {
-      cluster->move_key(kKeys.wallet(account(number)), slot(number), 1);
+      cluster->move_key(kKeys.wallet(account(number)).text(), slot(number), 1);
     }
     if ((moved & 2U) != 0) {
-      cluster->move_key(kKeys.tokens(account(number)), slot(number), 1);
+      cluster->move_key(kKeys.tokens(account(number)).text(), slot(number), 1);
     }
     const auto view = worker.run(worker.store.get_wallet(token, kNow));
     assert_true(view->token == TokenState::valid);
@@ -220,8 +221,9 @@ void a_change_waits_until_its_slot_has_moved_and_happens_once(void**) {
     cluster->begin_move(slot(number), 1);
     for (const unsigned which : {1U, 2U}) {
       if ((moved & which) != 0) {
-        cluster->move_key(which == 1 ? kKeys.wallet(account(number)) : kKeys.tokens(account(number)),
-                          slot(number), 1);
+        cluster->move_key(
+            which == 1 ? kKeys.wallet(account(number)).text() : kKeys.tokens(account(number)).text(),
+            slot(number), 1);
       }
     }
     std::vector<Task<Result<PutOutcome>>> tasks;
@@ -248,7 +250,7 @@ void a_change_of_a_slot_that_does_not_arrive_is_given_up_and_nothing_is_written(
   const Token token = issue(number);
   assert_true(put(worker, token, 1) == PutOutcome::stored);
   cluster->begin_move(slot(number), 1);
-  cluster->move_key(kKeys.tokens(account(number)), slot(number), 1);
+  cluster->move_key(kKeys.tokens(account(number)).text(), slot(number), 1);
   const auto result = worker.run(worker.store.put_wallet(token, a_wallet(2), kNow));
   assert_true(result.error() == StoreError::unavailable);
   // A signup finds nothing at all there.
@@ -286,7 +288,7 @@ void nothing_is_lost_or_done_twice_while_slots_move(void**) {
       for (const int number : numbers) {
         cluster->begin_move(slot(number), to);
         worker.loop.turn(1);
-        cluster->move_key(kKeys.tokens(account(number)), slot(number), to);
+        cluster->move_key(kKeys.tokens(account(number)).text(), slot(number), to);
         worker.loop.turn(1);
         cluster->finish_move(slot(number), to);
         worker.loop.turn(1);
@@ -308,7 +310,7 @@ void a_node_that_is_new_gets_slots(void**) {
   const int number = fresh();
   const Token token = new_token(account(number));
   const TokenRecord record{kNow + kDay, "*", "phone"};
-  growing.owner_of(slot(number))("HSET", kKeys.tokens(account(number)), token.digest(), record.text());
+  growing.owner_of(slot(number))("HSET", kKeys.tokens(account(number)), token.digest().text(), record.text());
   assert_true(put(worker, token, 1) == PutOutcome::stored);
   assert_int_equal(worker.store.topology().shards(), 2);
   growing.move(slot(number), 2);
