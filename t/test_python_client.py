@@ -216,6 +216,24 @@ def test_an_older_wallet_than_before_is_refused_until_the_application_forgets(ph
         stranger.get_wallet()
 
 
+def test_a_wallet_of_the_same_sequence_in_another_life_of_the_account_is_not_taken_for_the_known_one(own_server):
+    phone = new_device(own_server.port)
+    laptop = another(phone)
+    phone.save_wallet(b"coins")
+    assert laptop.get_wallet() == Wallet(1, b"coins")
+    assert own_server.redis.cli("FLUSHALL")
+    phone = clients.device(own_server.port, phone.email, "phone")
+    assert phone.signup() is True
+    phone.login()
+    phone.save_wallet(b"other coins")
+    laptop.login()
+    for attempt in (laptop.get_wallet, lambda: laptop.change_password(NEW_PASSWORD)):
+        with pytest.raises(RolledBack, match="another wallet of sequence 1"):
+            attempt()
+    laptop.known = None
+    assert laptop.get_wallet() == Wallet(1, b"other coins")
+
+
 def test_a_device_hears_of_what_the_others_save_and_of_what_it_missed(phone, laptop):
     phone.save_wallet(b"1")
     with Told(laptop) as told:

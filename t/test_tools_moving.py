@@ -82,6 +82,17 @@ def test_nobody_who_signs_up_later_gets_an_old_user_id(old, own_server):
     assert api.auth(email).json["userId"] == 51
 
 
+def test_an_enormous_user_id_is_replaced_and_signing_up_goes_on(old, own_server):
+    api, tools = Api3(own_server.port), Tools(own_server.redis.unix_address)
+    old.add("ann@example.com", user_id=5)
+    old.add("bob@example.com", user_id=1 << 40)
+    old.add("eve@example.com", user_id=(1 << 63) - 1)
+    for created in (3, 0):
+        done = tools.take_in("--json", old.path)
+        assert done.status == 0 and numbers(done)["created"] == created
+    assert api.auth(api.new_account()).json["userId"] == 8
+
+
 def test_a_user_id_that_is_taken_is_replaced_and_noted(old, own_server):
     api, tools = Api3(own_server.port), Tools(own_server.redis.unix_address)
     mine = api.new_account()

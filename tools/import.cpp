@@ -35,6 +35,10 @@ Options:
 Status: 0 done, 1 somebody was skipped, or it was stopped, or Redis or the file cannot be used, 2 wrong usage.
 )";
 
+// Those above are a cluster's, or more than JSON's readers can tell apart; and the next one has to be a
+// number.
+constexpr UserId kMostUserId = (UserId{1} << 40) - 1;
+
 constexpr std::size_t kRowsAtOnce = 64;
 constexpr std::size_t kBytesAtOnce = 4 << 20;
 
@@ -94,7 +98,8 @@ class Import {
  private:
   // User ids are kept, so nobody else may have them, nor get them from now on.
   void learn_user_ids() {
-    Statement last(file_, "SELECT max(user_id) FROM accounts");
+    Statement last(file_, "SELECT max(user_id) FROM accounts WHERE user_id <= ?");
+    last.bind(0, kMostUserId);
     last.step();
     const std::int64_t last_id = last.integer(0);
     if (!dry_run_ && last_id > 0) {
@@ -121,7 +126,8 @@ class Import {
       return false;
     }
     const auto owner = owners_.find(row.user_id);
-    if (owner != owners_.end() && owner->second != id && !present_.contains(id)) {
+    const bool taken = owner != owners_.end() && owner->second != id;
+    if ((taken || row.user_id > kMostUserId) && !present_.contains(id)) {
       row.imported->account.id =
           dry_run_ ? 0 : session_.run<UserId>([&] { return session_.store().draw_user_id(); });
     }

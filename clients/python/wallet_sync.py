@@ -57,7 +57,8 @@ class IntegrityError(SyncError):
 
 
 class RolledBack(IntegrityError):
-    """The server has an older wallet than it had before, or none any more: a backup, perhaps, or no honest server."""
+    """The server has an older wallet than it had before, another one of the same sequence, or none any more: a backup,
+    perhaps, an account that was made anew, or no honest server."""
 
 
 class PasswordChanged(SyncError):
@@ -339,6 +340,7 @@ class _Device:
         self.email, self.device = email, device
         self.token: Optional[str] = None
         self.known = known
+        self._seen: Optional[Tuple[str, Wallet]] = None  # what the server had, and the token that it was asked with
         self._password, self._seed = password, ""
         self._keys: Optional[Keys] = None
         self._turn: Any = self._new_turn()
@@ -441,7 +443,7 @@ class _Device:
         """The server's wallet and its HMAC, which has been checked; `known` stays what it is."""
         token, keys = self._session()
         headers, known = {"Authorization": f"Bearer {token}"}, self.known
-        if known:
+        if known and self._seen == (token, known):  # in another life of the account, its sequence may be another wallet's
             headers["If-None-Match"] = f'"{known.sequence}"'
         answer = yield from self._ask("GET", "/wallet", None, headers)
         if answer.status == 304 and known:
@@ -460,7 +462,11 @@ class _Device:
             data: bytes = yield functools.partial(self._cipher.decrypt, self._password, text)
         except ValueError as error:
             raise IntegrityError(f"The wallet cannot be decrypted: {error}") from error
-        return Wallet(sequence, data), signature
+        if known and sequence == known.sequence and data != known.data:
+            raise RolledBack(f"The server has another wallet of sequence {sequence} than it had before")
+        wallet = Wallet(sequence, data)
+        self._seen = token, wallet
+        return wallet, signature
 
     def _get(self) -> Work[Optional[Wallet]]:
         found = yield from self._read()
@@ -481,7 +487,7 @@ class _Device:
             answer = yield from self._ask("POST", "/wallet", {"token": token, **fields})
             if answer.status != 409:
                 _good(answer)
-                self.known = mine
+                self.known, self._seen = mine, (token, mine)
                 return mine
             refused, found = answer.error(), (yield from self._read())
             if found is None:

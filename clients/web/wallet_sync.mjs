@@ -184,6 +184,7 @@ export class Client {
     #keys = null;
     #seed = "";
     #token = null;
+    #seen = {}; // what the server had, and the token that it was asked with
     #turn = Promise.resolve();
 
     constructor(url, email, password, device, {kdf = KDF, known = null, patience = 30, onRequest = () => {}} = {}) {
@@ -245,7 +246,9 @@ export class Client {
     async #read() {
         if (!this.#token) throw new SyncError("Not logged in");
         const headers = {Authorization: `Bearer ${this.#token}`};
-        if (this.known) headers["If-None-Match"] = `"${this.known.sequence}"`;
+        // In another life of the account, its sequence may be another wallet's.
+        const seen = this.#seen.token === this.#token && this.#seen.sequence === this.known?.sequence;
+        if (this.known && seen) headers["If-None-Match"] = `"${this.known.sequence}"`;
         const answer = await this.#ask("GET", "/wallet", null, headers);
         if (answer.status === 304 && this.known) return {...this.known, hmac: ""};
         if (answer.status === 404) {
@@ -259,7 +262,12 @@ export class Client {
         if (this.known && sequence < this.known.sequence) {
             throw new IntegrityError(`The server has sequence ${sequence}; it had ${this.known.sequence} before`);
         }
-        return {sequence, data: await decrypt(this.password, encryptedWallet), hmac};
+        const data = await decrypt(this.password, encryptedWallet);
+        if (this.known && sequence === this.known.sequence && !sameBytes(data, this.known.data)) {
+            throw new IntegrityError(`The server has another wallet of sequence ${sequence} than it had before`);
+        }
+        this.#seen = {token: this.#token, sequence};
+        return {sequence, data, hmac};
     }
 
     async #sealed(password, keys, {sequence, data}) {
@@ -278,6 +286,7 @@ export class Client {
                 const answer = await this.#ask("POST", "/wallet", {token: this.#token, ...sealed});
                 if (answer.status !== 409) {
                     good(answer);
+                    this.#seen = {token: this.#token, sequence: mine.sequence};
                     return this.known = mine;
                 }
                 const found = await this.#read();
