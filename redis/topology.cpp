@@ -9,6 +9,10 @@ namespace {
 // A node that a slot is moving to serves none of its own at first.
 constexpr std::int64_t kKeptMs = 10'000;
 
+// Far more than a cluster has masters. Each is some connections of ours, which the redirections of a node
+// gone mad must not use up.
+constexpr std::size_t kMostShards = 1024;
+
 }  // namespace
 
 Topology::Topology(Deadlines& deadlines, const Server& server, Monitor& monitor)
@@ -51,6 +55,9 @@ Shard* Topology::shard_at(NodeAddress where, const Shard* told_by) {
   });
   if (found != shards_.end()) {
     return found->get();
+  }
+  if (shards_.size() >= kMostShards) {
+    return nullptr;
   }
   Server server = server_;
   server.host = where.host;

@@ -1,6 +1,9 @@
 // wallet-sync-export: what Redis holds, as a database of a wallet-sync server that keeps it in SQLite.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "datetime.hpp"
@@ -182,6 +185,17 @@ class Export {
   std::int64_t devices_ = 0;
 };
 
+// A new file that is ours alone, instead of one that was left there: whoever else has put it there would own
+// the hashes of all passwords.
+bool make_file(const std::string& path) {
+  if (std::remove(path.c_str()) != 0 && errno != ENOENT) {
+    return false;
+  }
+  const int file =
+      open(path.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  return file >= 0 && close(file) == 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -201,8 +215,11 @@ int main(int argc, char** argv) {
   if (stat(path.c_str(), &ignored) == 0) {
     arguments.fail(path + " is there already");
   }
-  umask(S_IRWXG | S_IRWXO);  // the hashes of all passwords are in it
-  std::remove(unfinished.c_str());
+  umask(S_IRWXG | S_IRWXO);  // for what SQLite puts beside it
+  if (!make_file(unfinished)) {
+    std::perror(unfinished.c_str());
+    return kFailed;
+  }
   int status = kFailed;
   {
     Database file = Database::create(arguments.program(), unfinished);

@@ -256,7 +256,7 @@ export class Client {
             return null;
         }
         const {encryptedWallet, sequence, hmac} = good(answer).fields;
-        if (hmac !== await walletHmac(this.#keys.hmac, sequence, encryptedWallet)) {
+        if (!Number.isSafeInteger(sequence) || hmac !== await walletHmac(this.#keys.hmac, sequence, encryptedWallet)) {
             throw new IntegrityError("The HMAC of the server's wallet is wrong: changed, or written with another password");
         }
         if (this.known && sequence < this.known.sequence) {
