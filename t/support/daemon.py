@@ -48,6 +48,7 @@ class Daemon(Nginx):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.former = None
+        self.binary = self.path("nginx")
         self.install()
 
     def install(self):
@@ -68,7 +69,7 @@ class Daemon(Nginx):
         return text.replace(f"load_module {settings.MODULE};", f'load_module {self.path("module.so")};')
 
     def _command(self, *extra):
-        return [self.path("nginx"), *super()._command(*extra)[1:]]
+        return [self.binary, *super()._command(*extra)[1:]]
 
     def pid_in(self, name):
         try:
