@@ -259,6 +259,23 @@ def test_wrong_usage_is_status_2_and_says_what_to_write(words, hint):
     assert hint in done.stderr and "--help" in done.stderr
 
 
+# ---- man pages and completion
+
+@pytest.mark.parametrize("tool", ["wallet-sync-admin", "wallet-sync-import", "wallet-sync-export", "wallet-sync-backup"])
+def test_man_page_and_completion_know_every_option_and_command(tool):
+    path = os.path.join(ROOT, "tools", tool) if tool == "wallet-sync-backup" else os.path.join(DIRECTORY, tool)
+    text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
+    words = set(re.findall(r"--[a-z-]+", text)) - {"--user"} | {"--help"}  # --user is one of redis-cli's
+    words |= set(re.findall(r"^  ([a-z]+)", text, re.M)) | set(re.findall(r"^(?:Usage:|      ) wallet-sync-backup ([a-z]+)", text, re.M))
+    with open(os.path.join(ROOT, "tools", "man", tool + ".1"), encoding="utf-8") as file:
+        page = file.read().replace("\\", "")
+    with open(os.path.join(ROOT, "tools", "completion.bash"), encoding="utf-8") as file:
+        completion = file.read()
+    for word in words:
+        assert re.search(rf"(?<![\w-]){word}(?![\w-])", page), word
+        assert re.search(rf"(?<![\w-]){word}(?![\w-])", completion), word
+
+
 # ---- what docs/operations.md says
 
 def lines_of_operations(pattern):
