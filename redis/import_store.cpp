@@ -46,10 +46,10 @@ Command read_here(const std::string& key) {
 
 Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imported, bool dry_run) {
   const AccountId id = AccountId::of(imported.email);
-  const std::string key = keys().account(id);
+  const std::string key = keys().account(id).text();
   const Account& account = imported.account;
   Look look;
-  look.watch = {key, keys().wallet(id), keys().tokens(id)};
+  look.watch = {key, keys().wallet(id).text(), keys().tokens(id).text()};
   look.weight = imported.wallet ? imported.wallet->encrypted.size() : 0;
   look.reads.push_back(read_here(key));
   look.reads.emplace_back("HMGET", keys().wallet(id), "sequence", "hmac", "wallet", "write");

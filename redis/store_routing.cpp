@@ -40,13 +40,24 @@ std::size_t first_redirected(const Replies& all, std::optional<Redirection>& red
 Task<Result<Replies>> RedisStore::ask(AccountId account, Commands commands, Repeat repeat) {
   Read read(topology_.of(account).links, std::move(commands), repeat);
   auto replies = co_await read;
-  if (replies && topology_.clustered()) {
-    std::optional<Redirection> ignored;
-    if (replies->empty() || first_redirected(*replies, ignored) < replies->size()) {
-      replies = co_await follow(account, read.take_commands(), *std::move(replies), read.deadline_ms());
-    }
+  if (replies && elsewhere(*replies)) {
+    co_return co_await settled(account, read.take_commands(), *std::move(replies), read.deadline_ms());
   }
   co_return checked(topology_.of(account), std::move(replies));
+}
+
+Task<Result<Replies>> RedisStore::settled(AccountId account, Commands commands, Replies replies,
+                                          std::int64_t deadline_ms) {
+  Result<Replies> last = std::move(replies);
+  if (elsewhere(*last)) {
+    last = co_await follow(account, std::move(commands), *std::move(last), deadline_ms);
+  }
+  co_return checked(topology_.of(account), std::move(last));
+}
+
+bool RedisStore::elsewhere(const Replies& replies) const {
+  std::optional<Redirection> ignored;
+  return topology_.clustered() && (replies.empty() || first_redirected(replies, ignored) < replies.size());
 }
 
 Task<Result<Replies>> RedisStore::ask_only(Commands commands, Repeat repeat) {
