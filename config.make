@@ -9,6 +9,7 @@ cat << END                                                    >> $NGX_MAKEFILE
 $ngx_wallet_sync_archive:	ngx_wallet_sync_force
 	cmake -S \$(abspath $ngx_addon_dir) -B $NGX_OBJS/wallet_sync -G "Unix Makefiles" --log-level=WARNING \\
 		-DCMAKE_CXX_COMPILER=$ngx_wallet_sync_cxx -DWALLET_SYNC_ASAN=$ngx_wallet_sync_asan \\
+		-DWALLET_SYNC_WERROR=$ngx_wallet_sync_werror \\
 		-DWALLET_SYNC_SCRYPT_KDF=$ngx_wallet_sync_scrypt_kdf \\
 		-DNGX_SRC=\$(CURDIR) -DNGX_OBJS=\$(abspath $NGX_OBJS) \\
 		-DNGX_FLAGS='\$(subst ','\\'',\$(CFLAGS) \$(ALL_INCS))'

@@ -52,9 +52,6 @@ SocketHub::~SocketHub() {
 }
 
 Task<Result<std::unique_ptr<PendingSocket>>> SocketHub::reserve(AccountId account) {
-  if (ngx_exiting != 0) {
-    co_return StoreError::unavailable;
-  }
   std::unique_ptr<PendingSocket> place = std::make_unique<Place>(*this, *groups_.emplace(account).first);
   if (!co_await subscribers_.join(account)) {
     co_return StoreError::unavailable;
@@ -81,7 +78,9 @@ void SocketHub::opened(Socket& socket) {
   metrics_.count(Counter::websockets_opened);
   ++open_;
   most_open_ = std::max(most_open_, open_);
-  if (ngx_exiting != 0) {  // its handshake was under way when the idle connections were told
+  // Its connection was not idle when those were told, but came just before, or its handshake was under way.
+  // To refuse it would be no use: its client can ask nobody else by this connection.
+  if (ngx_exiting != 0) {
     draining_ = true;
     drain_timer_->arm(kDrainTickMs);
   }

@@ -1,5 +1,5 @@
 // Reading how Redis is reached: the words of the directive wallet_sync_redis, which the command-line tools
-// take as well. The words' syntax is in README.md.
+// take as well. The words' syntax is in docs/directives.md.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-"""README.md and docs/ say what the module is: its directives, its metrics, a configuration that works as printed."""
+"""README.md and docs/ say what the module is: its directives, its metrics, a configuration that works as printed, sessions
+that go as shown."""
 
 import os
 import re
@@ -25,11 +26,11 @@ def read(*path):
         return file.read()
 
 
-README = read("README.md")
+DIRECTIVES = read("docs", "directives.md")
 OPERATIONS = read("docs", "operations.md")
 
 
-def section(heading, text=README):
+def section(heading, text):
     """What stands below a heading, up to the next one of its level or of a higher one."""
     level = len(heading.split()[0])
     found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
@@ -59,7 +60,7 @@ def command_table():
 
 
 def documented():
-    return {name: section(f"#### {name}") for name in re.findall(r"^#### (wallet_sync\w*)$", section("## Directives"), re.MULTILINE)}
+    return {name: section(f"## {name}", DIRECTIVES) for name in re.findall(r"^## (wallet_sync\w*)$", DIRECTIVES, re.MULTILINE)}
 
 
 TABLE = command_table()
@@ -311,6 +312,72 @@ def test_in_the_complete_configuration_only_the_balancer_says_who_the_client_is(
                         r"error=bad_request redis_time=- retries=-", line), line
 
 
+DOCUMENTS = ["README.md", "SECURITY.md", "CONTRIBUTING.md", *("docs/" + name for name in sorted(os.listdir(os.path.join(ROOT, "docs")))
+                                                          if name.endswith(".md"))]
+
+
+def test_the_readme_leads_to_every_document():
+    readme = read("README.md")
+    for document in [*DOCUMENTS[1:], "docs/openapi.yaml", "docs/nginx.conf", "t/README.md"]:
+        assert f"]({document})" in readme, document
+
+
+def test_the_readme_is_short():
+    assert len(read("README.md").splitlines()) < 150
+
+
+INVARIANTS = re.findall(r"^\| ([^|]+) \| (`[^|]+) \|$", section("## What always holds", read("docs", "architecture.md")), re.MULTILINE)
+
+
+@pytest.mark.parametrize("claim, tests", INVARIANTS, ids=[claim for claim, _ in INVARIANTS])
+def test_a_test_that_is_named_for_an_invariant_is_there(claim, tests):
+    assert len(INVARIANTS) > 10
+    for test in codes(tests):
+        path, _, name = test.partition("::")
+        if name:
+            assert re.search(rf"^def {name}\(", read(*path.split("/")), re.MULTILINE), test
+        else:
+            assert path == "./test lint", claim
+
+
+def test_the_documented_keys_are_those_of_the_keyspace():
+    table = section("## Keys in Redis", read("docs", "architecture.md"))
+    names = {name for cell in re.findall(r"^\| (`wsync[^|]*) \|", table, re.MULTILINE) for name in codes(cell)}
+    suffixes = set(re.findall(r'"\}?:([a-z-]+)"', read("redis", "keyspace.hpp")))
+    assert suffixes
+    assert {name.rsplit(":", 1)[1] for name in names if not name.endswith("}")} == suffixes
+
+
+def sessions():
+    """What is typed in README.md and docs/http-api.md at a server of ./run: [(line, what it answers)]."""
+    for name in ("README.md", "docs/http-api.md"):
+        for block in re.findall(r"^```sh\n(.*?)^```$", read(*name.split("/")), re.MULTILINE | re.DOTALL):
+            if block.startswith("url="):
+                yield pytest.param(block, id=name)
+
+
+@pytest.mark.parametrize("session", sessions())
+def test_a_documented_session_goes_as_shown(make_server, session):
+    """An answer stands behind its command; … is whatever it is, of a token that is to be pasted too."""
+    server = make_server().start()
+    url = f"http://127.0.0.1:{server.port}"
+    script, expected = ['curl() { { command curl -sS --max-time 20 "$@"; echo; } | tee last; }'], []
+    for line in session.replace("http://127.0.0.1:8090", url).splitlines():
+        if answer := re.match(r"# (\{.*)|.*# answers the same", line):
+            expected.append(answer[1] or expected[-1])
+        if line.startswith("token=") and "…" in line:
+            line = "token=$(grep -o '[0-9a-f]\\{64\\}' last)"
+        script.append(line)
+    done = subprocess.run(["bash", "-ec", "\n".join(script)], capture_output=True, text=True, check=False, timeout=60,
+                          cwd=server.nginx.directory)
+    answers = [line for line in done.stdout.splitlines() if line]
+    assert len(answers) == len(expected) >= 5, done
+    for answer, shown in zip(answers, expected):
+        pattern = ".*".join(re.escape(part) for part in shown.split("…"))
+        pattern = re.sub(r'"expiration":"[^"]*"', '"expiration":"[^"]*"', pattern)
+        assert re.fullmatch(pattern, answer), (answer, shown)
+
+
 def anchors(text):
     """As GitHub makes them of headings."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -318,12 +385,11 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document):
     text = read(*document.split("/"))
-    links = re.findall(r"\]\(([^)\s]+)\)", text)
-    assert links
-    for link in links:
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
         path, _, anchor = link.partition("#")
         if "://" in link:
             continue

@@ -1,45 +1,16 @@
 """Reload, quit, dying workers and clients that go away."""
 
 import json
-import threading
 
 import pytest
 
 from support import raw
 from support.api import PASSWORD, assert_unavailable, new_email, state
 from support.crowd import Background, together
+from support.load import Followers, Load
 from support.settings import rounds
 from support.wait import until
-
-
-class Load:
-    """Clients that read and write without a pause until told to stop; counts what is answered."""
-
-    def __init__(self, api, clients=4):
-        self._stop = threading.Event()
-        self.answers = 0
-        self._api = api
-        tokens = [api.new_token() for _ in range(clients)]
-        self._jobs = [Background(lambda t=t: self._run(t)) for t in tokens]
-
-    def _run(self, token):
-        sequence = 0
-        while not self._stop.is_set():
-            sequence += 1
-            written, read = self._api.post_wallet(token, sequence), self._api.get_wallet(token)
-            assert (written.status, written.json) == (200, state(sequence))
-            assert (read.status, read.json) == (200, state(sequence))
-            self.answers += 2
-
-    def more(self):
-        """Waits until requests that began after this call are answered."""
-        goal = self.answers + 20
-        until(lambda: self.answers >= goal or not all(job.running for job in self._jobs), "requests are answered", 30)
-
-    def end(self):
-        self._stop.set()
-        for job in self._jobs:
-            job.wait()
+from support.websocket import plant_tokens
 
 
 def test_reload_under_load_fails_no_request_and_old_workers_go(own_server):
@@ -50,6 +21,21 @@ def test_reload_under_load_fails_no_request_and_old_workers_go(own_server):
     load.more()
     load.end()
     assert len(own_server.nginx.worker_pids()) == 2
+
+
+@pytest.mark.parametrize("listen", ["", "reuseport"])
+def test_reload_under_load_loses_no_update_of_a_websocket(make_server, listen):
+    server = make_server(http="wallet_sync_drain_time 300ms;", redis_options="timeout=20s", listen=listen).start()
+    load = Load(server.api, plant_tokens(server.redis, 4))
+    followers = Followers(server.port, load.newest)
+    for _ in range(rounds(4)):
+        load.more()
+        server.nginx.reload()
+    load.more()
+    load.end()
+    followers.know(load.newest)
+    assert min(followers.connects.values()) > 1, "each came back"
+    followers.end()
 
 
 def test_reload_takes_over_a_new_configuration(own_server):

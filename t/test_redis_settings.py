@@ -1,4 +1,4 @@
-"""The Redis that README.md and redis/redis.conf describe: the rights of nginx' user there, and how records are kept."""
+"""The Redis that docs/operations.md and redis/redis.conf describe: the rights of nginx' user there, and how records are kept."""
 
 import os
 import re
@@ -34,8 +34,8 @@ def mails(request):
     return mails
 
 
-def test_the_rights_that_the_readme_gives_are_all_that_is_needed(make_server, mails):
-    (user,) = lines_of("README.md", r"^user wallet-sync on >PASSWORD .*$")
+def test_the_documented_rights_are_all_that_is_needed(make_server, mails):
+    (user,) = lines_of("docs/operations.md", r"^user wallet-sync on >PASSWORD .*$")
     line = f"wallet_sync_mail {mails.address} {DOMAINS} starttls=off resend_interval=0;"
     server = make_server(accounts="email", http=line, redis_conf=[user],
                          redis_options="user=wallet-sync password=PASSWORD").start()

@@ -259,18 +259,35 @@ def test_wrong_usage_is_status_2_and_says_what_to_write(words, hint):
     assert hint in done.stderr and "--help" in done.stderr
 
 
-# ---- what README.md says
+# ---- man pages and completion
 
-def lines_of_readme(pattern):
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+@pytest.mark.parametrize("tool", ["wallet-sync-admin", "wallet-sync-import", "wallet-sync-export", "wallet-sync-backup"])
+def test_man_page_and_completion_know_every_option_and_command(tool):
+    path = os.path.join(ROOT, "tools", tool) if tool == "wallet-sync-backup" else os.path.join(DIRECTORY, tool)
+    text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
+    words = set(re.findall(r"--[a-z-]+", text)) - {"--user"} | {"--help"}  # --user is one of redis-cli's
+    words |= set(re.findall(r"^  ([a-z]+)", text, re.M)) | set(re.findall(r"^(?:Usage:|      ) wallet-sync-backup ([a-z]+)", text, re.M))
+    with open(os.path.join(ROOT, "tools", "man", tool + ".1"), encoding="utf-8") as file:
+        page = file.read().replace("\\", "")
+    with open(os.path.join(ROOT, "tools", "completion.bash"), encoding="utf-8") as file:
+        completion = file.read()
+    for word in words:
+        assert re.search(rf"(?<![\w-]){word}(?![\w-])", page), word
+        assert re.search(rf"(?<![\w-]){word}(?![\w-])", completion), word
+
+
+# ---- what docs/operations.md says
+
+def lines_of_operations(pattern):
+    with open(os.path.join(ROOT, "docs", "operations.md"), encoding="utf-8") as file:
         return re.findall(pattern, file.read(), re.M)
 
 
-def test_the_commands_of_the_readme_do_what_they_say(make_server):
+def test_the_documented_commands_do_what_they_say(make_server):
     server = make_server().start()
     api, tools = Api3(server.port), Tools(server.redis.unix_address)
     api.signup("ann@example.com")
-    commands = [line.split("#")[0].split()[1:] for line in lines_of_readme(r"^wallet-sync-admin .*$")]
+    commands = [line.split("#")[0].split()[1:] for line in lines_of_operations(r"^wallet-sync-admin .*$")]
     assert {words[0] for words in commands} == set(completed("wallet-sync-admin", ""))
     for words in commands:
         done = tools.admin(*words, *(["--yes"] if words[0] == "delete" else []))
@@ -278,9 +295,9 @@ def test_the_commands_of_the_readme_do_what_they_say(make_server):
     assert api.auth("ann@example.com").status == 401
 
 
-def test_the_rights_that_the_readme_gives_the_tools_are_all_they_need(make_server, tmp_path):
-    (user,) = lines_of_readme(r"^user wallet-sync on >PASSWORD .*$")
-    (more,) = lines_of_readme(r"^`(\+scan [^`]*)`")
+def test_the_documented_rights_of_the_tools_are_all_they_need(make_server, tmp_path):
+    (user,) = lines_of_operations(r"^user wallet-sync on >PASSWORD .*$")
+    (more,) = lines_of_operations(r"^`(\+scan [^`]*)`")
     redis = make_server(redis_conf=[f"{user} {more}"]).redis
     redis.start()
     tools = Tools(f"{redis.unix_address} user=wallet-sync password=PASSWORD")

@@ -114,6 +114,20 @@ def test_a_handshake_under_way_when_nginx_quits_ends_in_1001(make_server, proxy_
     server.nginx.quit()
 
 
+def test_a_handshake_that_comes_to_a_worker_that_quits_already_is_not_refused(make_server):
+    """Its connection was accepted before; the client has nowhere else to go with it."""
+    server = make_server(workers=1, http="wallet_sync_drain_time 200ms;").start()
+    token, workers = plant_token(server.redis), server.nginx.worker_pids()
+
+    def reload():
+        server.nginx.reload(wait_for_old=False)
+        until(lambda: "gracefully shutting down" in server.nginx.log(), "the worker knows")
+
+    with RawWebsocket(server.port, token, midway=reload) as socket:
+        socket.assert_closed(GOING_AWAY)
+    server.nginx.wait_gone(workers)
+
+
 def test_a_worker_that_is_killed_takes_its_sockets_along_and_out_of_the_metrics(make_server):
     server = make_server(listen="reuseport", http="wallet_sync_drain_time 0;", server=METRICS).start()
     token = plant_token(server.redis)

@@ -1,4 +1,4 @@
-# Completion of wallet-sync-admin, wallet-sync-import and wallet-sync-export in bash.
+# Completion of wallet-sync-admin, wallet-sync-import, wallet-sync-export and wallet-sync-backup in bash.
 # shellcheck shell=bash
 
 _wallet_sync() {
@@ -6,6 +6,10 @@ _wallet_sync() {
     local options='--redis --json --help' words=''
     case $tool in
         wallet-sync-import) options+=' --dry-run --progress --unverified-lifetime' ;;
+        wallet-sync-backup)
+            options='--help'
+            ((COMP_CWORD > 1)) || words='save restore'
+            ;;
         wallet-sync-admin)
             for ((i = 1; i < COMP_CWORD; ++i)); do
                 word=${COMP_WORDS[i]}
@@ -25,7 +29,7 @@ _wallet_sync() {
     esac
     if [[ $current == -* ]]; then
         words=$options
-    elif [[ $tool != wallet-sync-admin ]]; then
+    elif [[ $tool != wallet-sync-admin && -z $words ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
     fi
@@ -33,4 +37,4 @@ _wallet_sync() {
 }
 
 complete -F _wallet_sync wallet-sync-admin
-complete -o filenames -F _wallet_sync wallet-sync-import wallet-sync-export
+complete -o filenames -F _wallet_sync wallet-sync-import wallet-sync-export wallet-sync-backup

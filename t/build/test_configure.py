@@ -61,6 +61,16 @@ def test_configure_finds_the_optional_library_for_scrypt_unless_told_not_to(tmp_
     assert f"-DWALLET_SYNC_SCRYPT_KDF={'OFF' if wanted else 'ON'}" in makefile
 
 
+@pytest.mark.parametrize("wanted", ["", "1"], ids=["by default", "for developers"])
+def test_only_developers_are_stopped_by_a_warning(tmp_path, wanted):
+    status, said = configure(tmp_path, "--with-compat", "--with-threads", WALLET_SYNC_WERROR=wanted)
+    assert status == 0, said
+    assert f"-DWALLET_SYNC_WERROR={'ON' if wanted else 'OFF'} " in (tmp_path / "objs" / "Makefile").read_text()
+    flags = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path / "cmake", f"-DWALLET_SYNC_WERROR={wanted or 'OFF'}"],
+                           capture_output=True, check=True, timeout=120) and (tmp_path / "cmake/compile_commands.json").read_text()
+    assert ("-Werror" in flags) == bool(wanted)
+
+
 def test_configure_goes_on_without_the_optional_library_for_scrypt(tmp_path):
     compiler = tmp_path / "cc"
     compiler.write_text('#!/bin/sh\ncase "$*" in *-lscrypt-kdf*) exit 1 ;; esac\nexec gcc "$@"\n')

@@ -15,7 +15,7 @@ class HalfOpen(RelayFault):
     """
 
     name = "half-open"
-    settle = 20.0  # README.md: a subscription that died without a word is noticed within 20 s
+    settle = 20.0  # docs/operations.md: a subscription that died without a word is noticed within 20 s
     seconds = (1.2, 3.0)
 
     def __init__(self, deployment, rng):

@@ -28,7 +28,7 @@ ld_opt="$(dpkg-buildflags --get LDFLAGS) -fPIC"
 configure=(./configure --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" "${NGX_CONF_FLAGS[@]}"
     --builddir="$build" --add-dynamic-module="$root")
 
-stamp=$(fingerprint "${configure[*]}" "$(dpkg-query -W nginx-dev libscrypt-kdf-dev 2>/dev/null)" \
+stamp=$(fingerprint "${configure[*]}" "${WALLET_SYNC_WERROR-}" "$(dpkg-query -W nginx-dev libscrypt-kdf-dev 2>/dev/null)" \
     "$root/config" "$root/config.make")
 if [[ $(cat "$build/configured" 2>/dev/null) != "$stamp" ]]; then
     run_logged "$log" configure_in "$nginx_src" "${configure[@]}"

@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source-path=SCRIPTDIR
 source "$root/t/lib/common.sh"
 
-options=(-DWALLET_SYNC_TOOLS=ON) build=$root/.build/tools
+options=(-DWALLET_SYNC_TOOLS=ON "-DWALLET_SYNC_WERROR=${WALLET_SYNC_WERROR:-OFF}") build=$root/.build/tools
 if [[ ${1-} == --asan ]]; then
     options+=(-DWALLET_SYNC_ASAN=ON) build=$root/.build/tools-asan
     shift

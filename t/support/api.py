@@ -4,6 +4,7 @@ import http.client
 import json
 import secrets
 
+from support import contract
 from support.settings import stretched
 
 PASSWORD = "correct horse battery staple"
@@ -45,6 +46,8 @@ def to_body(body):
 
 
 class Http:
+    documented = True  # replies are as docs/openapi.yaml says; False where something else answers by our paths
+
     def __init__(self, port, timeout=20):
         self.port, self.timeout = port, stretched(timeout)
 
@@ -53,7 +56,10 @@ class Http:
         try:
             link.request(method, path, body=to_body(body), headers=headers or {})
             answer = link.getresponse()
-            return Reply(answer.status, answer.reason, answer.getheaders(), answer.read())
+            reply = Reply(answer.status, answer.reason, answer.getheaders(), answer.read())
+            if self.documented:
+                contract.check(method, path, reply)
+            return reply
         finally:
             link.close()
 

@@ -136,17 +136,7 @@ http {{
 
     def worker_pids(self):
         """The living children of the master, old workers that still finish their work too."""
-        found = set()
-        for name in os.listdir("/proc"):
-            if name.isdigit():
-                try:
-                    with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
-                        state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
-                except OSError:
-                    continue
-                if int(parent) == self._process.pid and state not in "ZX":
-                    found.add(int(name))
-        return found
+        return children(self._process.pid)
 
     def reload(self, wait_for_old=True):
         old = self.worker_pids()
@@ -221,6 +211,21 @@ http {{
                and not any(re.search(pattern, line) for pattern in self.expected)]
         assert not bad, "nginx' log has what it must not have:\n" + "\n".join(bad[:30])
         assert not files_below(self.body_temp), "a request body was left on the disk"
+
+
+def children(parent_pid):
+    """The living children of a process."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
+                    state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
+            except OSError:
+                continue
+            if int(parent) == parent_pid and state not in "ZX":
+                found.add(int(name))
+    return found
 
 
 def files_below(directory):

@@ -9,15 +9,16 @@ from support.wait import until
 
 
 class Server:
-    """address: how nginx finds Redis (default: its unix socket); redis_options: parameters of the directive."""
+    """address: how nginx finds Redis (default: its unix socket); redis_options: parameters of the directive; kind: Nginx or Daemon."""
 
-    def __init__(self, directory, accounts="open", address=None, redis_options="", redis_conf=(), http="", **nginx):
+    def __init__(self, directory, accounts="open", address=None, redis_options="", redis_conf=(), http="",
+                 kind=Nginx, **nginx):
         self.redis = Redis(os.path.join(directory, "redis"), redis_conf)
         address = address or self.redis.unix_address
         directives = f"wallet_sync_redis {address} {redis_options};\n    "
         if accounts:
             directives += f"wallet_sync_accounts {accounts};\n    "
-        self.nginx = Nginx(os.path.join(directory, "nginx"), http=directives + http, **nginx)
+        self.nginx = kind(os.path.join(directory, "nginx"), http=directives + http, **nginx)
 
     def start(self):
         try:

@@ -84,11 +84,18 @@ class Link(raw.RawConnection):
 
 
 class RawWebsocket(Link):
-    """An open websocket, byte by byte. early: what is sent in one packet with the handshake."""
+    """An open websocket, byte by byte. early: what is sent in one packet with the handshake. midway: what happens when
+    the server has taken a part of the handshake."""
 
-    def __init__(self, port, token, early=b"", timeout=20, **changes):
+    def __init__(self, port, token, early=b"", timeout=20, midway=None, **changes):
         super().__init__(port, timeout)
-        self.send(upgrade(token, **changes) + early)
+        handshake = upgrade(token, **changes) + early
+        if midway:
+            self.send(handshake[:10])
+            self.wait_taken()
+            midway()
+            handshake = handshake[10:]
+        self.send(handshake)
         self.handshake = self.read_head()
         assert self.handshake.status == 101, self.handshake
 
