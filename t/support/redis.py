@@ -32,6 +32,11 @@ class Redis:
         return "unix:" + self.socket_path
 
     @property
+    def own_address(self):
+        """Where the tests ask it."""
+        return self.unix_address
+
+    @property
     def tcp_address(self):
         return f"127.0.0.1:{self.port}"
 
@@ -76,7 +81,7 @@ class Redis:
             return False
 
     def client(self, timeout=10):
-        client = RedisClient(self.unix_address, timeout)
+        client = RedisClient(self.own_address, timeout)
         if self.password:
             client("AUTH", self.password)
         return client
