@@ -63,8 +63,11 @@ class RedisStore : public Store {
  protected:
   // Commands outside transactions, about one account; an error reply is a failure.
   Task<Result<Replies>> ask(AccountId account, Commands commands, Repeat repeat = Repeat::yes);
-  // The same of the only shard, about anything; not for clusters.
-  Task<Result<Replies>> ask_only(Commands commands, Repeat repeat = Repeat::yes);
+  // The same about a key that is no account's.
+  Task<Result<Replies>> ask_of_key(std::string_view key, Commands commands, Repeat repeat = Repeat::yes);
+  // The same of the master of a slot, about anything it has. If it sends any of it elsewhere, nobody follows:
+  // it is unavailable, and another attempt goes to the right place.
+  Task<Result<Replies>> ask_there(std::size_t slot, Commands commands);
   // Counts the failure and passes it on.
   StoreError failed(StoreError error) { return topology_.first().changes.failed(error); }
   // The next state of an account; see change.hpp. To be awaited at once.
@@ -82,8 +85,9 @@ class RedisStore : public Store {
   Commands deletion(const AccountId& id) const;
 
  private:
+  Task<Result<Replies>> ask_of_slot(std::size_t slot, Commands commands, Repeat repeat);
   // What a node of a cluster has redirected goes where it has to; see store_routing.cpp.
-  Task<Result<Replies>> follow(AccountId account, Commands commands, Replies replies,
+  Task<Result<Replies>> follow(std::size_t slot, Commands commands, Replies replies,
                                std::int64_t deadline_ms);
   Result<Replies> checked(const Shard& shard, Result<Replies> replies);
   Task<Result<Standing>> read_one_standing(AccountId account);

@@ -1,20 +1,13 @@
 // Accounts: signing up, verifying the address, failed logins.
 #include "records.hpp"
 #include "redis_store.hpp"
+#include "user_ids.hpp"
 
 namespace wallet_sync {
 namespace {
 
 constexpr std::string_view kYes = "1";
 constexpr std::string_view kNo = "0";
-
-// Ids of a cluster begin here, so that accounts which come from a single Redis keep theirs. All stay below
-// 2^53, which JSON's readers can tell apart.
-constexpr UserId kFirstOfCluster = UserId{1} << 40;
-
-UserId user_id_of(std::size_t slot, std::int64_t number) {
-  return kFirstOfCluster + number * static_cast<UserId>(kSlots) + static_cast<UserId>(slot);
-}
 
 // The order of the fields in read_account's HMGET.
 bool read_account(const Reply& reply, std::optional<Account>& account) {

@@ -9,6 +9,7 @@
 #include "import_report.hpp"
 #include "server_words.hpp"
 #include "session.hpp"
+#include "user_ids.hpp"
 
 using namespace wallet_sync;
 
@@ -94,11 +95,8 @@ class Import {
  private:
   // User ids are kept, so nobody else may have them, nor get them from now on.
   void learn_user_ids() {
-    Statement last(file_, "SELECT max(user_id) FROM accounts");
-    last.step();
-    const std::int64_t last_id = last.integer(0);
-    if (!dry_run_ && last_id > 0) {
-      session_.run<bool>([&] { return session_.store().reserve_user_ids(last_id); });
+    if (!dry_run_) {
+      reserve_user_ids();
     }
     session_.for_each_account(false, [&](const StoredAccount& account) {
       if (const auto id = to_integer(account.field("user-id"))) {
@@ -106,6 +104,41 @@ class Import {
         present_.insert(account.id.hex());
       }
     });
+  }
+
+  void reserve_user_ids() {
+    if (session_.store().clustered()) {
+      return reserve_in_slots();
+    }
+    Statement last(file_, "SELECT max(user_id) FROM accounts");
+    last.step();
+    const std::int64_t last_id = last.integer(0);
+    if (last_id > 0) {
+      session_.run<bool>([&] { return session_.store().reserve_user_ids(last_id); });
+    }
+  }
+
+  // Each slot has its counter, and its accounts have ids of it, unless they come from a server that is no
+  // cluster.
+  void reserve_in_slots() {
+    Statement rows(file_, "SELECT user_id, email FROM accounts WHERE user_id >= ?");
+    rows.bind(0, kFirstOfCluster);
+    std::unordered_map<std::size_t, std::pair<AccountId, UserId>> last;
+    while (rows.step()) {
+      if (const auto email = Email::parse(rows.text(1))) {
+        const AccountId account = AccountId::of(*email);
+        const UserId id = rows.integer(0);
+        if (const std::size_t slot = slot_of_tag(account.view()); slot == slot_of_user_id(id)) {
+          const auto place = last.try_emplace(slot, account, id).first;
+          place->second.second = std::max(place->second.second, id);
+        }
+      }
+    }
+    for (const auto& [slot, highest] : last) {
+      session_.run<bool>([&, account = highest.first, id = highest.second] {
+        return session_.store().reserve_in_slot(account, id);
+      });
+    }
   }
 
   // Whether the row can be given to the store.
@@ -121,11 +154,18 @@ class Import {
       return false;
     }
     const auto owner = owners_.find(row.user_id);
-    if (owner != owners_.end() && owner->second != id && !present_.contains(id)) {
+    const bool taken = owner != owners_.end() && owner->second != id;
+    if ((taken || is_of_another_slot(row)) && !present_.contains(id)) {
       row.imported->account.id =
           dry_run_ ? 0 : session_.run<UserId>([&] { return session_.store().draw_user_id(); });
     }
     return true;
+  }
+
+  // An id that a cluster gives to another account sooner or later.
+  bool is_of_another_slot(const Row& row) const {
+    return session_.store().clustered() && row.user_id >= kFirstOfCluster &&
+           slot_of_user_id(row.user_id) != slot_of_tag(AccountId::of(row.imported->email).view());
   }
 
   void take(std::vector<Row>& batch) {

@@ -165,6 +165,9 @@ class Cluster:
         source.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id())
         while keys := source.cli("CLUSTER", "GETKEYSINSLOT", slot, together):
             source.cli("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        # The target takes the highest epoch that it knows of. Were the source's higher, from a move a moment ago, one
+        # of its heartbeats that is on its way would take the slot back, and the target delete the keys.
+        until(lambda: len({node.info()["cluster_current_epoch"] for node in self.alive()}) == 1, "all know the epoch", 30)
         for node in [target, source, *(n for n in self.alive() if n not in (target, source) and n.role == "master")]:
             try:
                 node.cli("CLUSTER", "SETSLOT", slot, "NODE", target.id())

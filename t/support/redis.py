@@ -75,6 +75,7 @@ class Redis:
             return False
 
     def _answers(self):
+        assert self._process.poll() is None, f"Redis ended, see {self.log_path}"
         try:
             return self.cli("PING") == b"PONG"
         except (OSError, RedisError):
