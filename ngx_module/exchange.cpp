@@ -70,16 +70,14 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       services_{worker.store(conf.server), worker.sockets(conf.server), *this, worker.mailer(conf.mailer),
                 [] { return static_cast<UnixTime>(ngx_time()); }},
       request_(read_request(r)),
-      call_{Api::v1, request_, conf.settings, services_, {}},
+      memory_(*r->pool),
+      call_{Api::v1, request_, conf.settings, services_, memory_, {}},
       body_(r, *conf.max_body, *this),
       begun_at_ms_(worker.loop().now_ms()) {
   worker_.crowd().enter();
 }
 
 Exchange::~Exchange() {
-  if (suspended_) {
-    worker_.leave(place_);
-  }
   if (Worker::current() != nullptr) {  // else this request is the last thing of a worker that ends
     worker_.crowd().leave();
   }
@@ -191,7 +189,7 @@ bool Exchange::start(const Endpoint& endpoint) {
   }
   task_->notify([](void* self) { static_cast<Exchange*>(self)->post(); }, this);
   ++r_->main->blocked;
-  place_ = worker_.enter(*this);
+  worker_.suspended().push_back(*this);
   suspended_ = true;
   return true;
 }
@@ -264,7 +262,7 @@ void Exchange::give_up() {
 }
 
 void Exchange::resume() {
-  worker_.leave(place_);
+  unlink();
   suspended_ = false;
   --r_->main->blocked;
 }
@@ -356,12 +354,14 @@ ngx_int_t Exchange::send() {
     return rc;
   }
   // The texts live in this object, as long as the request's pool.
-  std::array<ngx_chain_t, 3> chain{};
+  std::array<ngx_chain_t, 4> chain{};
   ngx_chain_t* first = nullptr;
   ngx_chain_t** next = &first;
   std::size_t links = 0;
-  for (std::string* text : {&response_.body, &response_.opaque, &response_.tail}) {
-    const bool needed = !text->empty() || text == &response_.body;  // an empty body is still its end
+  const bool empty = response_.size() == 0;
+  for (const std::string_view text : {std::string_view(response_.body), response_.head,
+                                      std::string_view(response_.opaque), response_.tail}) {
+    const bool needed = !text.empty() || (empty && links == 0);  // an empty body is still its end
     if (!needed) {
       continue;
     }
@@ -369,9 +369,10 @@ ngx_int_t Exchange::send() {
     if (buf == nullptr) {
       return NGX_ERROR;
     }
-    buf->pos = reinterpret_cast<u_char*>(text->data());
-    buf->last = buf->pos + text->size();
-    buf->memory = text->empty() ? 0 : 1;
+    const ngx_str_t bytes = to_ngx(text);
+    buf->pos = bytes.data;
+    buf->last = bytes.data + bytes.len;
+    buf->memory = text.empty() ? 0 : 1;
     chain[links].buf = buf;
     *next = &chain[links];
     next = &chain[links].next;

@@ -14,13 +14,14 @@
 #include "config.hpp"
 #include "event_loop.hpp"
 #include "ngx.hpp"
+#include "pool_memory.hpp"
 #include "request_body.hpp"
 #include "trace.hpp"
 #include "worker.hpp"
 
 namespace wallet_sync {
 
-class Exchange : private Posted, private KeyDerivation, private RequestBody::Reader {
+class Exchange : private Posted, private KeyDerivation, private RequestBody::Reader, public Hook<Worker> {
  public:
   Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& conf);
   ~Exchange() override;
@@ -77,12 +78,12 @@ class Exchange : private Posted, private KeyDerivation, private RequestBody::Rea
   const LocationConf& conf_;
   Services services_;
   Request request_;
+  PoolMemory memory_;
   Call call_;
   const Endpoint* endpoint_ = nullptr;
   EndpointId endpoint_id_ = EndpointId::none;
-  bool suspended_ = false;
-  bool hashing_ = false;                  // the handler waits for a password hash, and has begun no change
-  std::list<Exchange*>::iterator place_;  // while suspended
+  bool suspended_ = false;  // then it is among the worker's
+  bool hashing_ = false;    // the handler waits for a password hash, and has begun no change
   RequestBody body_;
   Trace trace_;
   std::optional<Task<Response>> task_;

@@ -1,5 +1,6 @@
 #include "kdf.hpp"
 
+#include "background_thread.hpp"
 #include "password.hpp"
 
 namespace wallet_sync {
@@ -12,17 +13,23 @@ constexpr std::int64_t kPatienceMs = 60'000;
 
 ThreadPoolKdf::ThreadPoolKdf(Metrics& metrics, EventLoop& loop, ngx_thread_pool_t* pool, ngx_uint_t max_tasks,
                              ngx_log_t* log)
-    : metrics_(metrics), loop_(loop), jobs_(loop, pool, max_tasks, log, "password hashing") {
+    : metrics_(metrics),
+      loop_(loop),
+      own_threads_(max_tasks > 0),
+      jobs_(loop, pool, max_tasks, log, "password hashing") {
   metrics_.set(Gauge::kdf_tasks_limit, max_tasks);
 }
 
 std::optional<std::string> ThreadPoolKdf::Derivation::operator()() const {
+  if (own_thread) {
+    enter_background();
+  }
   return scrypt_key(password, salt, cost);
 }
 
 Task<std::optional<std::string>> ThreadPoolKdf::derive(std::string password, std::string salt_hex,
                                                        ScryptCost cost) {
-  Derivation work{std::move(password), std::move(salt_hex), cost};
+  Derivation work{std::move(password), std::move(salt_hex), cost, own_threads_};
   const GaugeHold hold(metrics_, Gauge::kdf_tasks);
   const std::int64_t begun_at_ms = loop_.now_ms();
   auto outcome = co_await jobs_.run(std::move(work), kPatienceMs);

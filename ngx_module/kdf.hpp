@@ -1,5 +1,5 @@
 // scrypt in nginx' thread pool. A hash takes 32 MiB and some 70 ms of a core, so the queue is bounded: what
-// does not fit is refused at once.
+// does not fit is refused at once. Its own threads give way to those that answer requests.
 #pragma once
 
 #include <optional>
@@ -26,10 +26,12 @@ class ThreadPoolKdf final : public KeyDerivation {
     std::string password;
     std::string salt;
     ScryptCost cost;
+    bool own_thread;
     std::optional<std::string> operator()() const;
   };
   Metrics& metrics_;
   EventLoop& loop_;
+  bool own_threads_;  // those of a pool of the user's may have other work
   ThreadJobs<Derivation> jobs_;
 };
 

@@ -37,9 +37,7 @@ Worker::Worker(ngx_cycle_t* cycle, const MainConf& conf)
 
 Worker::~Worker() {
   while (!suspended_.empty()) {
-    Exchange* exchange = suspended_.front();
-    suspended_.pop_front();
-    exchange->abandon();
+    suspended_.pop_front().abandon();
   }
 }
 

@@ -2,13 +2,13 @@
 // that are being served. Made in init_process, gone in exit_process; nothing of ours outlives it.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "config.hpp"
 #include "crowd_memory.hpp"
+#include "intrusive_list.hpp"
 #include "kdf.hpp"
 #include "log_monitor.hpp"
 #include "loop.hpp"
@@ -48,10 +48,7 @@ class Worker {
   CrowdMemory& crowd() { return crowd_; }
 
   // Exchanges whose coroutine is suspended. A worker that is told to terminate destroys them.
-  std::list<Exchange*>::iterator enter(Exchange& exchange) {
-    return suspended_.insert(suspended_.end(), &exchange);
-  }
-  void leave(std::list<Exchange*>::iterator place) { suspended_.erase(place); }
+  List<Exchange, Worker>& suspended() { return suspended_; }
 
  private:
   Metrics metrics_;
@@ -65,7 +62,7 @@ class Worker {
   std::optional<CurlLibrary> curl_;  // where mails are sent
   MailQueue mail_queue_;
   std::vector<std::unique_ptr<CurlMailer>> mailers_;
-  std::list<Exchange*> suspended_;
+  List<Exchange, Worker> suspended_;
   CrowdMemory crowd_;
 };
 

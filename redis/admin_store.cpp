@@ -226,7 +226,7 @@ template <typename Writes>
 Task<Result<bool>> AdminStore::change_by_hand(Email email, Writes writes) {
   const AccountId id = AccountId::of(email);
   Look look;
-  look.watch = {keys().account(id), keys().wallet(id), keys().tokens(id)};
+  look.watch = {keys().account(id).text(), keys().wallet(id).text(), keys().tokens(id).text()};
   look.reads.emplace_back("HMGET", keys().account(id), "email", "verified");
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
     if (!seen[0].is_array(2)) {

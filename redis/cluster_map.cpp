@@ -2,7 +2,8 @@
 
 #include <arpa/inet.h>
 
-#include <algorithm>
+#include <map>
+#include <utility>
 
 #include "slots.hpp"
 
@@ -10,6 +11,8 @@ namespace wallet_sync {
 namespace {
 
 constexpr std::int64_t kMaxPort = 0xffff;
+// Redis' own clusters end at about a thousand. Each master would be connected to.
+constexpr std::size_t kMostNodes = 4096;
 
 // [host, port, id, [name, value, …]]. What is preferred comes first; the address may stand among the rest.
 std::optional<NodeAddress> endpoint_of(const Reply& node, const NodeAddress& asked) {
@@ -43,13 +46,15 @@ std::optional<NodeAddress> endpoint_of(const Reply& node, const NodeAddress& ask
   return endpoint;
 }
 
-std::size_t index_of(std::vector<NodeAddress>& nodes, NodeAddress node) {
-  const auto found = std::find(nodes.begin(), nodes.end(), node);
-  if (found != nodes.end()) {
-    return static_cast<std::size_t>(found - nodes.begin());
+// Places in SlotMap::nodes, by host and port.
+using Places = std::map<std::pair<std::string, int>, std::size_t>;
+
+std::size_t place_of(Places& places, std::vector<NodeAddress>& nodes, NodeAddress node) {
+  const auto [found, fresh] = places.try_emplace({node.host, node.port}, nodes.size());
+  if (fresh) {
+    nodes.push_back(std::move(node));
   }
-  nodes.push_back(std::move(node));
-  return nodes.size() - 1;
+  return found->second;
 }
 
 std::string_view next_word(std::string_view& text) {
@@ -71,6 +76,8 @@ std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked)
     return std::nullopt;
   }
   SlotMap map;
+  Places places;
+  std::int64_t slots = 0;
   for (const Reply& entry : reply.elements) {
     if (entry.type != Reply::Type::array || entry.elements.size() < 3 ||
         entry.elements[0].type != Reply::Type::integer || entry.elements[1].type != Reply::Type::integer) {
@@ -81,6 +88,7 @@ std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked)
     if (first < 0 || last < first || last >= static_cast<std::int64_t>(kSlots)) {
       return std::nullopt;
     }
+    slots += last - first + 1;
     for (std::size_t i = 2; i < entry.elements.size(); ++i) {
       const auto endpoint = endpoint_of(entry.elements[i], asked);
       if (!endpoint) {
@@ -89,10 +97,13 @@ std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked)
       if (endpoint->host.empty()) {
         continue;
       }
-      const std::size_t node = index_of(map.nodes, *endpoint);
+      const std::size_t node = place_of(places, map.nodes, *endpoint);
       if (i == 2) {
         map.ranges.push_back({static_cast<std::size_t>(first), static_cast<std::size_t>(last), node});
       }
+    }
+    if (slots > static_cast<std::int64_t>(kSlots) || map.nodes.size() > kMostNodes) {
+      return std::nullopt;
     }
   }
   return map;

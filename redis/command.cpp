@@ -2,15 +2,6 @@
 
 namespace wallet_sync {
 
-void Command::append(std::string_view argument) {
-  ++words_;
-  std::array<char, 24> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), argument.size()).ptr;
-  text_.push_back('$');
-  text_.append(digits.data(), end);
-  text_.append("\r\n").append(argument).append("\r\n");
-}
-
 std::vector<std::string_view> Command::words() const {
   std::vector<std::string_view> words;
   words.reserve(words_);

@@ -140,8 +140,9 @@ class Connection::Greeting final : public Receiver {
 };
 
 void Receiver::stop_receiving() {
-  if (flight_ != nullptr) {
-    std::exchange(flight_, nullptr)->receiver = nullptr;
+  if (connection_ != nullptr) {
+    Connection& connection = *std::exchange(connection_, nullptr);
+    connection.flights_[flight_ - connection.landed_].receiver = nullptr;
   }
 }
 
@@ -161,9 +162,9 @@ Connection::Connection(EventLoop& loop, const Server& server, Monitor& monitor, 
 }
 
 Connection::~Connection() {
-  for (const Flight& flight : flights_) {
-    if (flight.receiver != nullptr) {
-      flight.receiver->flight_ = nullptr;
+  while (!flights_.empty()) {
+    if (Receiver* receiver = take_oldest()) {
+      receiver->connection_ = nullptr;
     }
   }
 }
@@ -175,11 +176,11 @@ void Connection::launch(std::size_t replies, Receiver* receiver, bool complain) 
       silence_->arm(server_.command_timeout_ms);
     }
   }
-  Flight& flight = flights_.emplace_back(Flight{receiver, replies, complain, {}, loop_.now_ms()});
-  flight.replies.reserve(replies);
   if (receiver != nullptr) {
-    receiver->flight_ = &flight;
+    receiver->connection_ = this;
+    receiver->flight_ = landed_ + flights_.size();
   }
+  flights_.push_back(Flight{receiver, replies, complain, loop_.now_ms()});
   post();
 }
 
@@ -271,36 +272,39 @@ bool Connection::on_reply(Reply&& reply) {
     lose(reply.is_error() ? loggable(reply.text) : "it answers what was not asked");
     return false;
   }
-  Flight& flight = flights_.front();
+  const Flight& flight = flights_.front();
   std::string wrong = flight.complain && reply.is_error() ? loggable(reply.text) : "";
   if (state_ == State::greeting) {
-    wrong = greeting_->complaint(flight.replies.size(), reply);
+    wrong = greeting_->complaint(replies_.size(), reply);
   }
   if (!wrong.empty()) {
     lose(std::move(wrong));
     return false;
   }
-  flight.replies.push_back(std::move(reply));
-  if (flight.replies.size() < flight.expected) {
+  replies_.push_back(std::move(reply));
+  if (replies_.size() < flight.expected) {
     return true;
   }
   if (state_ == State::ready && !server_.is_sentinel) {
     monitor_.observe(Distribution::redis_trip,
                      static_cast<std::uint64_t>(loop_.now_ms() - flight.begun_at_ms));
   }
-  Receiver* receiver = flight.receiver;
-  Replies replies = std::move(flight.replies);
-  flights_.pop_front();
-  if (flights_.empty() && state_ == State::ready) {
-    silence_->disarm();
-  }
+  Receiver* receiver = take_oldest();
   if (receiver != nullptr) {
-    receiver->flight_ = nullptr;
-    receiver->on_replies(*this, std::move(replies));
+    receiver->connection_ = nullptr;
+    receiver->on_replies(*this, std::move(replies_));
   } else {
-    owner_.on_unclaimed(*this, replies);
+    owner_.on_unclaimed(*this, replies_);
   }
+  reader_.reuse(replies_);
   return state_ != State::lost;
+}
+
+Receiver* Connection::take_oldest() {
+  Receiver* receiver = flights_.front().receiver;
+  flights_.pop_front();
+  ++landed_;
+  return receiver;
 }
 
 void Connection::on_writable() {
@@ -366,10 +370,8 @@ void Connection::tell_owner() {
   silence_->disarm();
   stream_.reset();
   while (!flights_.empty()) {
-    Receiver* receiver = flights_.front().receiver;
-    flights_.pop_front();
-    if (receiver != nullptr) {
-      receiver->flight_ = nullptr;
+    if (Receiver* receiver = take_oldest()) {
+      receiver->connection_ = nullptr;
       receiver->on_no_replies();
     }
   }

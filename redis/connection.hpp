@@ -14,7 +14,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 
@@ -23,13 +22,13 @@
 #include "monitor.hpp"
 #include "reply.hpp"
 #include "reply_reader.hpp"
+#include "ring.hpp"
 #include "server.hpp"
 #include "stream.hpp"
 
 namespace wallet_sync {
 
 class Connection;
-struct Flight;
 
 // Who waits for the replies to what was sent together. Destroying it forgets them; the commands run all the
 // same. It may wait for one answer at a time.
@@ -38,28 +37,20 @@ class Receiver {
   Receiver() = default;
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
-  bool receiving() const { return flight_ != nullptr; }
+  bool receiving() const { return connection_ != nullptr; }
 
  protected:
   virtual ~Receiver() { stop_receiving(); }
   void stop_receiving();
-  // One reply for each command. Called from the loop.
+  // One reply for each command. Called from the loop. What it does not take of them is gone afterwards.
   virtual void on_replies(Connection& connection, Replies&& replies) = 0;
   // The connection was lost before all had come: any of the commands may have run.
   virtual void on_no_replies() = 0;
 
  private:
   friend class Connection;
-  Flight* flight_ = nullptr;
-};
-
-// Commands that were sent together, and the replies that have come so far.
-struct Flight {
-  Receiver* receiver;  // null: nobody wants the replies (any more)
-  std::size_t expected;
-  bool complain;  // an error among them ends the connection
-  Replies replies;
-  std::int64_t begun_at_ms;
+  Connection* connection_ = nullptr;
+  std::uint64_t flight_ = 0;  // its number
 };
 
 class Connection final : private Posted, private Stream::User, private ReplyReader::Sink {
@@ -103,6 +94,7 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   // The same in parts: how many replies are expected, then as many commands.
   void expect(std::size_t replies, Receiver& receiver);
   void append(const Command& command) { output_.append(command.wire()); }
+  CommandWriter writer() { return CommandWriter(output_); }
   // Sends a command whose reply nobody waits for; an error reply ends the connection.
   void tell(const Command& command);
   // SUBSCRIBE and UNSUBSCRIBE: confirmations and messages come to Owner::on_push. Nothing else may be sent
@@ -115,8 +107,16 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   void lose_to_silence();
 
  private:
+  friend class Receiver;
   enum class State { connecting, greeting, ready, lost };
   class Greeting;
+  // Commands that were sent together.
+  struct Flight {
+    Receiver* receiver = nullptr;  // null: nobody wants the replies (any more)
+    std::size_t expected = 0;
+    bool complain = false;  // an error among the replies ends the connection
+    std::int64_t begun_at_ms = 0;
+  };
 
   void on_connected() override;
   void on_readable() override;
@@ -126,6 +126,7 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   void run() override;  // the end of a turn
 
   void launch(std::size_t replies, Receiver* receiver, bool complain);
+  Receiver* take_oldest();
   void greeted();
   void flush();
   void on_silence();
@@ -144,9 +145,11 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   bool blocked_ = false;  // the stream takes no more for now
   std::string reason_;
   std::string output_;
-  std::size_t written_ = 0;     // of output_
-  std::deque<Flight> flights_;  // oldest first
-  std::int64_t heard_at_ms_;    // or when the first thing became due after a pause
+  std::size_t written_ = 0;   // of output_
+  Ring<Flight> flights_;      // oldest first
+  std::uint64_t landed_ = 0;  // so many have been answered: the number of the oldest
+  Replies replies_;           // to the oldest, so far
+  std::int64_t heard_at_ms_;  // or when the first thing became due after a pause
   std::unique_ptr<Timer> silence_;
   std::unique_ptr<Greeting> greeting_;
   ReplyReader reader_;

@@ -47,11 +47,11 @@ Command read_here(const std::string& key) {
 
 Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imported, bool dry_run) {
   const AccountId id = AccountId::of(imported.email);
-  const std::string key = keys().account(id);
+  const std::string key = keys().account(id).text();
   Account account = imported.account;
   const std::string ids = clustered() ? keys().user_ids(topology().slot(id)) : std::string();
   Look look;
-  look.watch = {key, keys().wallet(id), keys().tokens(id)};
+  look.watch = {key, keys().wallet(id).text(), keys().tokens(id).text()};
   look.weight = imported.wallet ? imported.wallet->encrypted.size() : 0;
   look.reads.push_back(read_here(key));
   look.reads.emplace_back("HMGET", keys().wallet(id), "sequence", "hmac", "wallet", "write");
@@ -91,7 +91,10 @@ Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imp
     Decision<ImportResult> decision{{ImportOutcome::unchanged, here.id}, {}};
     if (!here.there) {
       if (clustered() && imported.account.id == 0 && !dry_run) {
-        const std::int64_t number = to_integer(seen[2].text).value_or(0) + 1;
+        const std::int64_t number = (seen[2].is_nil() ? 0 : to_integer(seen[2].text).value_or(-1)) + 1;
+        if (number < 1 || number > kMostOfASlot) {
+          return StoreError::internal;
+        }
         account.id = user_id_of(topology().slot(id), number);
         decision.writes.emplace_back("HSET", ids, "last", number);
       }

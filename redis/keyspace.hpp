@@ -42,15 +42,39 @@ inline constexpr std::string_view kPasswordChanged = "password-changed";
 inline constexpr std::string_view kTokensRevoked = "tokens-revoked";
 inline constexpr std::string_view kAccountDeleted = "account-deleted";
 
+// A key of an account in the parts that it is made of, so that it is put together where it is written: in a
+// command. The keyspace has to outlive it.
+class AccountKey {
+ public:
+  AccountKey(std::string_view prefix, const AccountId& account, std::string_view part)
+      : prefix_(prefix), account_(account), part_(part) {}
+
+  std::size_t size() const { return prefix_.size() + AccountId::kDigits + part_.size() + 3; }
+  void append_to(std::string& text) const {
+    text.append(prefix_).append(":{").append(account_.view()).append("}").append(part_);
+  }
+  std::string text() const {
+    std::string key;
+    key.reserve(size());
+    append_to(key);
+    return key;
+  }
+
+ private:
+  std::string_view prefix_;
+  AccountId account_;
+  std::string_view part_;
+};
+
 class Keyspace {
  public:
   explicit Keyspace(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  std::string account(const AccountId& id) const { return key(id.view(), ""); }
-  std::string wallet(const AccountId& id) const { return key(id.view(), ":wallet"); }
-  std::string tokens(const AccountId& id) const { return key(id.view(), ":tokens"); }
-  std::string failures(const AccountId& id) const { return key(id.view(), ":failures"); }
-  std::string events(const AccountId& id) const { return key(id.view(), kEvents); }
+  AccountKey account(const AccountId& id) const { return {prefix_, id, ""}; }
+  AccountKey wallet(const AccountId& id) const { return {prefix_, id, ":wallet"}; }
+  AccountKey tokens(const AccountId& id) const { return {prefix_, id, ":tokens"}; }
+  AccountKey failures(const AccountId& id) const { return {prefix_, id, ":failures"}; }
+  AccountKey events(const AccountId& id) const { return {prefix_, id, kEvents}; }
 
   // The same for an account's hex digits, and back: empty if it is no such channel.
   std::string events_of(std::string_view account) const { return key(account, kEvents); }

@@ -37,57 +37,80 @@ class Links::Link final : public Node::Tenant {
   Links& links_;
 };
 
-Read::Read(Links& links, Commands commands, Repeat repeat)
-    : Read(links, std::move(commands), repeat,
-           links.deadlines_.now_ms() + links.node_.server().command_timeout_ms) {}
-
-Read::Read(Links& links, Commands commands, Repeat repeat, std::int64_t deadline_ms)
-    : Waiter(links.deadlines_, deadline_ms),
-      links_(links),
-      commands_(std::move(commands)),
-      may_repeat_(repeat == Repeat::yes) {
+Asking::Asking(Links& links, Repeat repeat, std::int64_t deadline_ms)
+    : Waiter(links.deadlines_, deadline_ms), links_(links), may_repeat_(repeat == Repeat::yes) {
   ++links.users_;
 }
 
-Read::~Read() {
+Asking::~Asking() {
   links_.leave(*this);
   --links_.users_;
 }
 
-void Read::await_suspend(std::coroutine_handle<> caller) {
+std::int64_t Asking::deadline(const Links& links) {
+  return links.deadlines_.now_ms() + links.node_.server().command_timeout_ms;
+}
+
+void Asking::await_suspend(std::coroutine_handle<> caller) {
   Waiter::await_suspend(caller);
   links_.enter(*this);
 }
 
-void Read::finish(Result<Replies> result) {
+void Asking::send(Connection& connection) {
+  CommandWriter commands = connection.writer();
+  write(commands);
+  connection.expect(commands.count(), *this);
+}
+
+void Asking::finish(std::optional<StoreError> error) {
   stop_receiving();
   links_.leave(*this);
-  result_ = std::move(result);
+  error_ = error;
   wake();
 }
 
-void Read::on_deadline() {
+void Asking::on_deadline() {
   if (receiving()) {
     links_.late();
   }
   finish(StoreError::unavailable);
 }
 
-void Read::on_replies(Connection& connection, Replies&& replies) {
+void Asking::on_replies(Connection& connection, Replies&& replies) {
   for (const Reply& reply : replies) {
     links_.node_.doubt(connection, reply);
   }
   Links& links = links_;
   links.landed(replies);
-  finish(std::move(replies));
+  take(std::move(replies));
+  finish(std::nullopt);
 }
 
-void Read::on_no_replies() {
+void Asking::on_no_replies() {
   if (std::exchange(may_repeat_, false)) {
     note_retries(1);
     links_.enter(*this);
   } else {
     finish(StoreError::unavailable);
+  }
+}
+
+Read::Read(Links& links, Commands commands, Repeat repeat)
+    : Read(links, std::move(commands), repeat, deadline(links)) {}
+
+Read::Read(Links& links, Commands commands, Repeat repeat, std::int64_t deadline_ms)
+    : Asking(links, repeat, deadline_ms), commands_(std::move(commands)) {}
+
+Result<Replies> Read::await_resume() {
+  if (error()) {
+    return *error();
+  }
+  return std::move(replies_);
+}
+
+void Read::write(CommandWriter& commands) const {
+  for (const Command& command : commands_) {
+    commands.add(command);
   }
 }
 
@@ -109,34 +132,36 @@ std::size_t Links::connected() const {
       links_.begin(), links_.end(), [](const auto& link) { return link->connection() != nullptr; }));
 }
 
-void Links::enter(Read& read) {
+void Links::enter(Asking& asking) {
   const std::int64_t now = deadlines_.now_ms();
   if (known_down()) {
-    read.finish(StoreError::unavailable);
+    asking.finish(StoreError::unavailable);
     return;
   }
-  const std::int64_t left = read.deadline_ms() - now;
+  const std::int64_t left = asking.deadline_ms() - now;
   const auto always =
       static_cast<std::size_t>(std::clamp(kWindowBytes / reply_bytes_, kFewestFlights, kAlwaysAdmitted));
   if (waiting_count_ >= always && throughput_.expected_ms(waiting_count_ + flights(), now) > left / 2) {
-    read.finish(StoreError::overloaded);
+    asking.finish(StoreError::overloaded);
     return;
   }
-  waiting_.push_back(read);
+  waiting_.push_back(asking);
   ++waiting_count_;
   pump();
 }
 
-void Links::leave(Read& read) {
-  if (static_cast<Hook<Links>&>(read).linked()) {
-    static_cast<Hook<Links>&>(read).unlink();
+void Links::leave(Asking& asking) {
+  if (static_cast<Hook<Links>&>(asking).linked()) {
+    static_cast<Hook<Links>&>(asking).unlink();
     --waiting_count_;
   }
 }
 
 void Links::send_away() {
   while (!waiting_.empty()) {
-    waiting_.front().finish(Replies{});
+    Asking& asking = waiting_.front();
+    asking.take({});
+    asking.finish(std::nullopt);
   }
 }
 
@@ -175,9 +200,9 @@ Links::Link* Links::free_link() {
 
 // Its reply would come when nobody waits for it any more, and take the place of one that is waited for. A
 // fresh one is always asked, or nothing would be measured again.
-bool Links::too_late(const Read& read) const {
+bool Links::too_late(const Asking& asking) const {
   const std::int64_t now = deadlines_.now_ms();
-  const std::int64_t left = read.deadline_ms() - now;
+  const std::int64_t left = asking.deadline_ms() - now;
   return left < node_.server().command_timeout_ms / 2 && left < throughput_.expected_ms(flights() + 1, now);
 }
 
@@ -191,13 +216,13 @@ void Links::pump() {
     if (link == nullptr) {
       return;
     }
-    Read& read = waiting_.pop_front();
+    Asking& asking = waiting_.pop_front();
     --waiting_count_;
-    if (too_late(read)) {
-      read.finish(StoreError::overloaded);
+    if (too_late(asking)) {
+      asking.finish(StoreError::overloaded);
       continue;
     }
-    link->connection()->ask(read.commands_, read);
+    asking.send(*link->connection());
   }
 }
 

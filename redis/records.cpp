@@ -5,7 +5,11 @@
 
 namespace wallet_sync {
 
-std::string TokenRecord::text() const { return std::to_string(expires) + " " + scope + " " + device; }
+std::string TokenRecord::text() const {
+  std::string text = std::to_string(expires);
+  text.append(" ").append(scope).append(" ").append(device);
+  return text;
+}
 
 std::optional<TokenRecord> TokenRecord::parse(std::string_view text) {
   const std::size_t first = text.find(' ');
@@ -17,16 +21,36 @@ std::optional<TokenRecord> TokenRecord::parse(std::string_view text) {
   if (!expires) {
     return std::nullopt;
   }
-  return TokenRecord{*expires, std::string(text.substr(first + 1, second - first - 1)),
-                     std::string(text.substr(second + 1))};
+  return TokenRecord{*expires, text.substr(first + 1, second - first - 1), text.substr(second + 1)};
 }
 
 TokenState token_state(const Reply& record, UnixTime now) {
-  const auto parsed = record.type == Reply::Type::text ? TokenRecord::parse(record.text) : std::nullopt;
+  const auto parsed = record.is_text() ? TokenRecord::parse(record.text) : std::nullopt;
   if (!parsed || parsed->expires <= now) {
     return TokenState::unknown;
   }
   return parsed->scope == "*" ? TokenState::valid : TokenState::wrong_scope;
+}
+
+bool read_account(const Reply& reply, std::optional<Account>& account) {
+  const auto fields = AccountFields::of(reply);
+  if (!fields) {
+    return false;
+  }
+  if (!fields->has<"email">()) {
+    return true;
+  }
+  const auto id = to_integer(fields->text<"user-id">());
+  if (!id || !fields->get<"email">().is_text() || !fields->get<"password-key">().is_text() ||
+      !fields->get<"password-salt">().is_text()) {
+    return false;
+  }
+  account = Account{fields->text<"email">(),
+                    *id,
+                    {fields->text<"password-key">(), fields->text<"password-salt">()},
+                    fields->text<"client-salt-seed">(),
+                    fields->text<"verified">() == kVerified};
+  return true;
 }
 
 std::uint32_t read_seconds_left(const Reply& ttl) {
@@ -36,6 +60,13 @@ std::uint32_t read_seconds_left(const Reply& ttl) {
 
 FailedLogins read_failures(const Reply& count, const Reply& ttl) {
   return {to_integer(count.text).value_or(0), read_seconds_left(ttl)};
+}
+
+std::optional<FailedLogins> read_counted_failure(const Reply& exec) {
+  if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
+    return std::nullopt;
+  }
+  return FailedLogins{exec.elements[0].integer, read_seconds_left(exec.elements[2])};
 }
 
 std::optional<Sequence> read_sequence(const Reply& reply) {
@@ -54,10 +85,11 @@ std::optional<Sequence> read_sequence(const Reply& reply) {
 
 std::optional<WalletState> read_wallet_state(const Reply& reply) {
   const auto sequence = read_sequence(reply);
-  if (!sequence || !reply.is_array(2)) {
+  const auto fields = WalletStateFields::of(reply);
+  if (!sequence || !fields) {
     return std::nullopt;
   }
-  return WalletState{*sequence, reply.elements[1].text};
+  return WalletState{*sequence, fields->text<"write">()};
 }
 
 bool holds_mark(std::string_view marks, std::string_view write) {
@@ -84,7 +116,7 @@ std::string add_mark(std::string_view marks, std::string_view write) {
   return all;
 }
 
-bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {
+bool read_wallet(Reply& reply, std::optional<ShownWallet>& wallet) {
   const auto sequence = read_sequence(reply);
   if (!sequence || !reply.is_array(3)) {
     return false;
@@ -93,7 +125,7 @@ bool read_wallet(Reply&& reply, std::optional<Wallet>& wallet) {
     if (!reply.elements[1].is_text() || !reply.elements[2].is_text()) {
       return false;
     }
-    wallet = Wallet{*sequence, std::move(reply.elements[2].text), std::move(reply.elements[1].text)};
+    wallet.emplace(ShownWallet{*sequence, reply.elements[2].text, reply.elements[1].text});
   }
   return true;
 }

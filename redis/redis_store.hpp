@@ -30,7 +30,7 @@ class RedisStore : public Store {
                                        LoginLimit limit, UnixTime now) override;
   Task<Result<ChangeResult>> change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
                                              UnixTime now) override;
-  Task<Result<WalletView>> get_wallet(Token token, UnixTime now) override;
+  Task<Result<WalletVersion>> show_wallet(Token token, UnixTime now, WalletReader& reader) override;
   Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) override;
   Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) override;
   Task<Result<TokenState>> read_token(Token token, UnixTime now) override;
@@ -63,6 +63,9 @@ class RedisStore : public Store {
  protected:
   // Commands outside transactions, about one account; an error reply is a failure.
   Task<Result<Replies>> ask(AccountId account, Commands commands, Repeat repeat = Repeat::yes);
+  // The same with functions instead of commands and replies, as Glance has it.
+  template <typename T, typename Write, typename Understand>
+  Task<Result<T>> glance(AccountId account, Write write, Understand understand);
   // The same about a key that is no account's.
   Task<Result<Replies>> ask_of_key(std::string_view key, Commands commands, Repeat repeat = Repeat::yes);
   // The same of the master of a slot, about anything it has. If it sends any of it elsewhere, nobody follows:
@@ -86,6 +89,10 @@ class RedisStore : public Store {
 
  private:
   Task<Result<Replies>> ask_of_slot(std::size_t slot, Commands commands, Repeat repeat);
+  // What came of it in the end: none of the replies is an error.
+  Task<Result<Replies>> settled(std::size_t slot, Commands commands, Replies replies,
+                                std::int64_t deadline_ms);
+  bool elsewhere(const Replies& replies) const;
   // What a node of a cluster has redirected goes where it has to; see store_routing.cpp.
   Task<Result<Replies>> follow(std::size_t slot, Commands commands, Replies replies,
                                std::int64_t deadline_ms);
@@ -101,5 +108,25 @@ class RedisStore : public Store {
   std::string write_prefix_;  // random
   std::uint64_t writes_ = 0;
 };
+
+template <typename T, typename Write, typename Understand>
+Task<Result<T>> RedisStore::glance(AccountId account, Write write, Understand understand) {
+  Glance<T, Write, Understand> glance(topology_.of(account).links, write, understand);
+  Result<T> seen = co_await glance;
+  if (glance.exceptions()) {
+    CommandList list;
+    write(list);
+    auto replies = co_await settled(topology_.slot(account), std::move(list.commands),
+                                    *std::move(glance.exceptions()), glance.deadline_ms());
+    if (!replies) {
+      co_return replies.error();
+    }
+    seen = understand(std::span<Reply>(*replies));
+  }
+  if (!seen) {
+    failed(seen.error());
+  }
+  co_return seen;
+}
 
 }  // namespace wallet_sync

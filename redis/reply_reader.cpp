@@ -22,10 +22,18 @@ constexpr std::size_t kBite = 8 * 1024;
 // A buffer that is empty and larger than this is given back.
 constexpr std::size_t kKeptBuffer = 512 * 1024;
 
+// Kept of the replies that were made use of: enough for those of a request, but nothing large.
+constexpr std::size_t kKeptTexts = 16;
+constexpr std::size_t kKeptTextSize = 4 * 1024;
+constexpr std::size_t kKeptArrays = 4;
+constexpr std::size_t kInPlace = 15;  // what a string holds without memory of its own, at least
+
+ReplyParts& parts_of(const redisReadTask& task) { return *static_cast<ReplyParts*>(task.privdata); }
+
 // Where the reply of a task belongs: the root, or its place in the array around it.
 Reply& place_of(const redisReadTask& task) {
   if (task.parent == nullptr) {
-    return *static_cast<Reply*>(task.privdata);
+    return parts_of(task).root;
   }
   // Elements come in order. When this moves those before it, hiredis is done with them.
   return static_cast<Reply*>(task.parent->obj)->elements.emplace_back();
@@ -48,6 +56,9 @@ void* make_text(const redisReadTask* task, char* text, std::size_t size) {
     reply.type = task->type == REDIS_REPLY_ERROR    ? Reply::Type::error
                  : task->type == REDIS_REPLY_STATUS ? Reply::Type::status
                                                     : Reply::Type::text;
+    if (size > kInPlace) {
+      reply.text = parts_of(*task).text();
+    }
     reply.text.assign(text, size);
   });
 }
@@ -67,6 +78,7 @@ void* make_array(const redisReadTask* task, Count count) {
   }
   return make(task, [&](Reply& reply) {
     reply.type = Reply::Type::array;
+    reply.elements = parts_of(*task).array();
     reply.elements.reserve(std::min(static_cast<std::size_t>(count), kReserved));
   });
 }
@@ -104,12 +116,46 @@ redisReplyObjectFunctions functions = our_functions<redisReplyObjectFunctions>()
 
 }  // namespace
 
+std::string ReplyParts::text() {
+  if (texts_.empty()) {
+    return {};
+  }
+  std::string text = std::move(texts_.back());
+  texts_.pop_back();
+  return text;
+}
+
+Replies ReplyParts::array() {
+  if (arrays_.empty()) {
+    return {};
+  }
+  Replies array = std::move(arrays_.back());
+  arrays_.pop_back();
+  return array;
+}
+
+void ReplyParts::reuse(Replies& replies) {
+  for (Reply& reply : replies) {
+    const std::size_t capacity = reply.text.capacity();
+    if (capacity > kInPlace && capacity <= kKeptTextSize && texts_.size() < kKeptTexts) {
+      texts_.push_back(std::move(reply.text));
+    }
+    if (reply.elements.capacity() > 0) {
+      reuse(reply.elements);
+      if (reply.elements.capacity() <= kReserved && arrays_.size() < kKeptArrays) {
+        arrays_.push_back(std::move(reply.elements));
+      }
+    }
+  }
+  replies.clear();
+}
+
 void ReplyReader::Free::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
 ReplyReader::ReplyReader() : reader_(redisReaderCreateWithFunctions(&functions)) {
   if (reader_) {
     reader_->maxbuf = kKeptBuffer;
-    reader_->privdata = &root_;
+    reader_->privdata = &parts_;
   }
 }
 
@@ -140,7 +186,7 @@ bool ReplyReader::pass_on(Sink& sink) {
     if (complete == nullptr) {
       return true;
     }
-    stopped_ = !sink.on_reply(std::exchange(root_, Reply{}));
+    stopped_ = !sink.on_reply(std::exchange(parts_.root, Reply{}));
   }
   return true;
 }

@@ -4,12 +4,26 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "reply.hpp"
 
 struct redisReader;
 
 namespace wallet_sync {
+
+// What a reply is made of while it is read.
+class ReplyParts {
+ public:
+  Reply root;  // the one that is being read
+  std::string text();
+  Replies array();
+  void reuse(Replies& replies);
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<Replies> arrays_;
+};
 
 class ReplyReader {
  public:
@@ -31,6 +45,8 @@ class ReplyReader {
   // is no memory for it; error() says which, and the reader is of no use any more.
   bool feed(std::string_view bytes, Sink& sink);
   std::string error() const;
+  // Empties them, and makes the next replies of their memory.
+  void reuse(Replies& replies) { parts_.reuse(replies); }
 
  private:
   struct Free {
@@ -38,7 +54,7 @@ class ReplyReader {
   };
   bool pass_on(Sink& sink);
 
-  Reply root_;  // the one that is being read
+  ReplyParts parts_;
   bool stopped_ = false;
   std::unique_ptr<redisReader, Free> reader_;
 };

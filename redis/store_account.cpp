@@ -4,35 +4,11 @@
 #include "user_ids.hpp"
 
 namespace wallet_sync {
-namespace {
-
-constexpr std::string_view kYes = "1";
-constexpr std::string_view kNo = "0";
-
-// The order of the fields in read_account's HMGET.
-bool read_account(const Reply& reply, std::optional<Account>& account) {
-  if (!reply.is_array(6)) {
-    return false;
-  }
-  const std::vector<Reply>& field = reply.elements;
-  if (field[0].is_nil()) {
-    return true;
-  }
-  const auto id = to_integer(field[1].text);
-  if (!id || !field[0].is_text() || !field[2].is_text() || !field[3].is_text()) {
-    return false;
-  }
-  account = Account{field[0].text, *id, {field[2].text, field[3].text}, field[4].text, field[5].text == kYes};
-  return true;
-}
-
-}  // namespace
 
 Task<Result<LoginState>> RedisStore::read_login(Email email) {
   const AccountId id = AccountId::of(email);
   Commands commands;
-  commands.emplace_back("HMGET", keys_.account(id), "email", "user-id", "password-key", "password-salt",
-                        "client-salt-seed", "verified");
+  commands.push_back(AccountFields::read(keys_.account(id)));
   commands.emplace_back("GET", keys_.failures(id));
   commands.emplace_back("TTL", keys_.failures(id));
   auto replies = co_await ask(id, std::move(commands));
@@ -53,7 +29,7 @@ Task<Result<LoginState>> RedisStore::read_login(Email email) {
 // MULTI keeps the three together: a counter without an expiry would lock the account for good. EXPIRE … NX is
 // of Redis 7.
 Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uint32_t window) {
-  const std::string key = keys_.failures(id);
+  const std::string key = keys_.failures(id).text();
   Commands commands;
   commands.emplace_back("MULTI");
   commands.emplace_back("INCR", key);
@@ -64,11 +40,11 @@ Task<Result<FailedLogins>> RedisStore::count_failed_login(AccountId id, std::uin
   if (!replies) {
     co_return replies.error();
   }
-  const Reply& exec = replies->back();
-  if (!exec.is_array(3) || exec.elements[0].type != Reply::Type::integer) {
+  const auto counted = read_counted_failure(replies->back());
+  if (!counted) {
     co_return failed(StoreError::internal);
   }
-  co_return FailedLogins{exec.elements[0].integer, read_seconds_left(exec.elements[2])};
+  co_return *counted;
 }
 
 // The id comes from a counter: INCR, or in a cluster, where one counter for all would be in one slot, from
@@ -96,25 +72,26 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
   }
 
   Look look;
-  look.watch = {keys_.account(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "email", "password-salt");
+  look.watch = {keys_.account(id).text()};
+  look.reads.push_back(OwnerFields::read(keys_.account(id)));
   if (clustered) {
     look.watch.push_back(ids);
     look.reads.emplace_back("HGET", ids, "last");
   }
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
-    if (!seen[0].is_array(2)) {
+    const auto owner = OwnerFields::of(seen[0]);
+    if (!owner) {
       return StoreError::internal;
     }
     std::int64_t last = 0;
     if (clustered && !seen[1].is_nil()) {
       last = to_integer(seen[1].text).value_or(-1);
     }
-    if (last < 0) {
+    if (last < 0 || last >= kMostOfASlot) {
       return StoreError::internal;
     }
-    if (!seen[0].elements[0].is_nil()) {
-      const bool ours = maybe_written && seen[0].elements[1].text == account.password.salt;
+    if (owner->has<"email">()) {
+      const bool ours = maybe_written && owner->text<"password-salt">() == account.password.salt;
       return Decision<bool>{ours, {}};
     }
     if (clustered) {
@@ -122,8 +99,8 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
     }
     Command write("HSET", keys_.account(id), "email", account.email, "user-id", account.id, "password-key",
                   account.password.key, "password-salt", account.password.salt, "client-salt-seed",
-                  account.client_salt_seed, "verified", account.verified ? kYes : kNo, "created", now,
-                  "updated", now);
+                  account.client_salt_seed, "verified", account.verified ? kVerified : kUnverified, "created",
+                  now, "updated", now);
     if (pending) {
       for (const std::string& argument : {std::string("verify-token"), pending->digest,
                                           std::string("verify-expires"), std::to_string(pending->expires)}) {
@@ -144,14 +121,14 @@ Task<Result<bool>> RedisStore::create_account(AccountId id, Account account,
 
 Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pending) {
   Look look;
-  look.watch = {keys_.account(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "verified", "verify-token");
+  look.watch = {keys_.account(id).text()};
+  look.reads.push_back(PendingFields::read(keys_.account(id)));
   auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
-    if (!seen[0].is_array(2)) {
+    const auto stored = PendingFields::of(seen[0]);
+    if (!stored) {
       return StoreError::internal;
     }
-    const bool ours = seen[0].elements[0].text == kNo && seen[0].elements[1].text == pending.digest;
-    if (!ours) {
+    if (stored->text<"verified">() != kUnverified || stored->text<"verify-token">() != pending.digest) {
       return Decision<bool>{false, {}};
     }
     return Decision<bool>{true, {Command("DEL", keys_.account(id))}};
@@ -161,23 +138,24 @@ Task<Result<bool>> RedisStore::remove_unverified(AccountId id, Verification pend
 
 Task<Result<bool>> RedisStore::verify(Token token, UnixTime now) {
   const AccountId id = token.account();
-  const std::string digest = token.digest();
+  const std::string digest = token.digest().text();
   Look look;
-  look.watch = {keys_.account(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "verify-token", "verify-expires", "verified-by");
+  look.watch = {keys_.account(id).text()};
+  look.reads.push_back(PendingFields::read(keys_.account(id)));
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<bool>> {
-    if (!seen[0].is_array(3)) {
+    const auto stored = PendingFields::of(seen[0]);
+    if (!stored) {
       return StoreError::internal;
     }
-    const std::vector<Reply>& field = seen[0].elements;
-    if (maybe_written && field[2].text == digest) {
+    if (maybe_written && stored->text<"verified-by">() == digest) {
       return Decision<bool>{true, {}};
     }
-    if (!equal_secrets(field[0].text, digest) || to_integer(field[1].text).value_or(0) <= now) {
+    if (!equal_secrets(stored->text<"verify-token">(), digest) ||
+        to_integer(stored->text<"verify-expires">()).value_or(0) <= now) {
       return Decision<bool>{false, {}};
     }
     Decision<bool> accepted{true, {}};
-    accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kYes, "verified-by", digest,
+    accepted.writes.emplace_back("HSET", keys_.account(id), "verified", kVerified, "verified-by", digest,
                                  "updated", now);
     accepted.writes.emplace_back("HDEL", keys_.account(id), "verify-token", "verify-expires", "resent");
     accepted.writes.emplace_back("PERSIST", keys_.account(id));
@@ -192,26 +170,27 @@ Task<Result<Renewal>> RedisStore::renew_verification(Email email, Verification p
                                                      std::uint32_t interval, UnixTime now) {
   const AccountId id = AccountId::of(email);
   Look look;
-  look.watch = {keys_.account(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "verified", "resent", "verify-token", "email");
+  look.watch = {keys_.account(id).text()};
+  look.reads.push_back(PendingFields::read(keys_.account(id)));
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<Renewal>> {
-    if (!seen[0].is_array(4)) {
+    const auto stored = PendingFields::of(seen[0]);
+    if (!stored) {
       return StoreError::internal;
     }
-    const std::vector<Reply>& field = seen[0].elements;
-    if (field[0].is_nil() || !email.is_also_spelled(field[3].text)) {
+    const std::string& address = stored->text<"email">();
+    if (!stored->has<"verified">() || !email.is_also_spelled(address)) {
       return Decision<Renewal>{{ResendOutcome::unknown_account, {}}, {}};
     }
-    if (field[0].text == kYes) {
+    if (stored->text<"verified">() == kVerified) {
       return Decision<Renewal>{{ResendOutcome::already_verified, {}}, {}};
     }
-    if (maybe_written && field[2].text == pending.digest) {
-      return Decision<Renewal>{{ResendOutcome::renewed, field[3].text}, {}};
+    if (maybe_written && stored->text<"verify-token">() == pending.digest) {
+      return Decision<Renewal>{{ResendOutcome::renewed, address}, {}};
     }
-    if (to_integer(field[1].text).value_or(0) > now - interval) {
+    if (to_integer(stored->text<"resent">()).value_or(0) > now - interval) {
       return Decision<Renewal>{{ResendOutcome::too_soon, {}}, {}};
     }
-    Decision<Renewal> renewed{{ResendOutcome::renewed, field[3].text}, {}};
+    Decision<Renewal> renewed{{ResendOutcome::renewed, address}, {}};
     renewed.writes.emplace_back("HSET", keys_.account(id), "verify-token", pending.digest, "verify-expires",
                                 pending.expires, "resent", now, "updated", now);
     return renewed;
@@ -221,13 +200,14 @@ Task<Result<Renewal>> RedisStore::renew_verification(Email email, Verification p
 
 Task<Result<bool>> RedisStore::forget_renewal(AccountId id, Verification pending) {
   Look look;
-  look.watch = {keys_.account(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "verify-token", "resent");
+  look.watch = {keys_.account(id).text()};
+  look.reads.push_back(PendingFields::read(keys_.account(id)));
   auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
-    if (!seen[0].is_array(2)) {
+    const auto stored = PendingFields::of(seen[0]);
+    if (!stored) {
       return StoreError::internal;
     }
-    if (seen[0].elements[0].text != pending.digest || seen[0].elements[1].is_nil()) {
+    if (stored->text<"verify-token">() != pending.digest || !stored->has<"resent">()) {
       return Decision<bool>{false, {}};
     }
     return Decision<bool>{true, {Command("HDEL", keys_.account(id), "resent")}};

@@ -55,10 +55,10 @@ bool holds_token(const Reply& tokens, const std::string& digest) {
 
 Task<Result<LoginResult>> RedisStore::save_token(AccountId id, CheckedPassword checked, NewToken token,
                                                  LoginLimit limit, UnixTime now) {
-  token.device = sha256_hex(token.device);  // a name may be long, and it is only ever compared
+  token.device = Digest::of(token.device).text();  // a name may be long, and it is only ever compared
   Look look;
-  look.watch = {keys_.account(id), keys_.tokens(id)};
-  look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
+  look.watch = {keys_.account(id).text(), keys_.tokens(id).text()};
+  look.reads.push_back(PasswordFields::read(keys_.account(id)));
   look.reads.emplace_back("GET", keys_.failures(id));
   look.reads.emplace_back("TTL", keys_.failures(id));
   look.reads.emplace_back("HGETALL", keys_.tokens(id));
@@ -77,7 +77,8 @@ Task<Result<LoginResult>> RedisStore::save_token(AccountId id, CheckedPassword c
     }
     Decision<LoginResult> accepted{{LoginOutcome::saved}, {}};
     // Not if another login has been faster: its key may be dearer than ours.
-    if (!checked.renewed_key.empty() && seen[0].elements[0].text == checked.stored.key) {
+    const auto current = PasswordFields::of(seen[0]);
+    if (!checked.renewed_key.empty() && current && current->text<"password-key">() == checked.stored.key) {
       accepted.writes.emplace_back("HSET", keys_.account(id), "password-key", checked.renewed_key, "updated",
                                    now);
     }
@@ -101,12 +102,12 @@ Task<Result<LoginResult>> RedisStore::save_token(AccountId id, CheckedPassword c
 Task<Result<ChangeResult>> RedisStore::change_password(AccountId id, PasswordChange wanted, LoginLimit limit,
                                                        UnixTime now) {
   Look look;
-  look.watch = {keys_.account(id), keys_.wallet(id), keys_.tokens(id)};
+  look.watch = {keys_.account(id).text(), keys_.wallet(id).text(), keys_.tokens(id).text()};
   look.weight = wanted.wallet ? wanted.wallet->encrypted.size() : 0;
-  look.reads.emplace_back("HMGET", keys_.account(id), "password-key", "password-salt", "verified");
+  look.reads.push_back(PasswordFields::read(keys_.account(id)));
   look.reads.emplace_back("GET", keys_.failures(id));
   look.reads.emplace_back("TTL", keys_.failures(id));
-  look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
+  look.reads.push_back(WalletStateFields::read(keys_.wallet(id)));
   const std::string write = next_write_id();
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<ChangeResult>> {
     const auto current = read_wallet_state(seen[3]);
@@ -114,7 +115,8 @@ Task<Result<ChangeResult>> RedisStore::change_password(AccountId id, PasswordCha
       return StoreError::internal;
     }
     // The new salt is random and ours alone; the wallet's mark stays when the password is changed again.
-    const bool ours = seen[0].is_array(3) && seen[0].elements[1].text == wanted.replacement.salt;
+    const auto password = PasswordFields::of(seen[0]);
+    const bool ours = password && password->text<"password-salt">() == wanted.replacement.salt;
     if (maybe_written && (ours || holds_mark(current->marks, write))) {
       return Decision<ChangeResult>{{ChangeOutcome::changed}, {}};
     }

@@ -8,14 +8,15 @@ namespace wallet_sync {
 Task<Result<DeletionResult>> RedisStore::delete_account(AccountId id, PasswordHash checked,
                                                         LoginLimit limit) {
   Look look;
-  look.watch = {keys().account(id), keys().wallet(id), keys().tokens(id)};
-  look.reads.emplace_back("HMGET", keys().account(id), "password-key", "password-salt", "verified");
+  look.watch = {keys().account(id).text(), keys().wallet(id).text(), keys().tokens(id).text()};
+  look.reads.push_back(PasswordFields::read(keys().account(id)));
   look.reads.emplace_back("GET", keys().failures(id));
   look.reads.emplace_back("TTL", keys().failures(id));
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<DeletionResult>> {
-    if (maybe_written && seen[0].is_array(3) && seen[0].elements[1].text != checked.salt) {
+    const auto current = PasswordFields::of(seen[0]);
+    if (maybe_written && current && current->text<"password-salt">() != checked.salt) {
       // Nobody is there any more; or already somebody else, and then it cannot be told who made room.
-      if (!seen[0].elements[1].is_nil()) {
+      if (current->has<"password-salt">()) {
         return StoreError::unknown;
       }
       return Decision<DeletionResult>{{DeletionOutcome::deleted}, {}};

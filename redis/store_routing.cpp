@@ -48,26 +48,34 @@ Task<Result<Replies>> RedisStore::ask_of_key(std::string_view key, Commands comm
 Task<Result<Replies>> RedisStore::ask_of_slot(std::size_t slot, Commands commands, Repeat repeat) {
   Read read(topology_.of_slot(slot).links, std::move(commands), repeat);
   auto replies = co_await read;
-  if (replies && topology_.clustered()) {
-    std::optional<Redirection> ignored;
-    if (replies->empty() || first_redirected(*replies, ignored) < replies->size()) {
-      replies = co_await follow(slot, read.take_commands(), *std::move(replies), read.deadline_ms());
-    }
+  if (replies && elsewhere(*replies)) {
+    co_return co_await settled(slot, read.take_commands(), *std::move(replies), read.deadline_ms());
   }
   co_return checked(topology_.of_slot(slot), std::move(replies));
 }
 
+// Nobody follows: see redis_store.hpp.
 Task<Result<Replies>> RedisStore::ask_there(std::size_t slot, Commands commands) {
-  Shard& shard = topology_.of_slot(slot);
-  auto replies = co_await Read(shard.links, std::move(commands), Repeat::yes);
-  if (replies && topology_.clustered()) {
-    std::optional<Redirection> redirection;
-    if (replies->empty() || first_redirected(*replies, redirection) < replies->size()) {
-      topology_.doubt();
-      co_return StoreError::unavailable;
-    }
+  auto replies = co_await Read(topology_.of_slot(slot).links, std::move(commands), Repeat::yes);
+  if (replies && elsewhere(*replies)) {
+    topology_.doubt();
+    co_return StoreError::unavailable;
   }
   co_return checked(topology_.of_slot(slot), std::move(replies));
+}
+
+Task<Result<Replies>> RedisStore::settled(std::size_t slot, Commands commands, Replies replies,
+                                          std::int64_t deadline_ms) {
+  Result<Replies> last = std::move(replies);
+  if (elsewhere(*last)) {
+    last = co_await follow(slot, std::move(commands), *std::move(last), deadline_ms);
+  }
+  co_return checked(topology_.of_slot(slot), std::move(last));
+}
+
+bool RedisStore::elsewhere(const Replies& replies) const {
+  std::optional<Redirection> ignored;
+  return topology_.clustered() && (replies.empty() || first_redirected(replies, ignored) < replies.size());
 }
 
 Result<Replies> RedisStore::checked(const Shard& shard, Result<Replies> replies) {

@@ -7,14 +7,14 @@
 namespace wallet_sync {
 namespace {
 
-// `wallet` is the reply to HMGET sequence, `account` the one to HMGET password-salt revoked: a password
-// change draws a new salt, and whoever revokes the tokens leaves another mark.
+// `wallet` is the reply to SequenceField, `account` the one to CredentialMarks.
 std::optional<Standing> standing_of(const Reply& wallet, const Reply& account) {
   const auto sequence = read_sequence(wallet);
-  if (!sequence || !account.is_array(2)) {
+  const auto marks = CredentialMarks::of(account);
+  if (!sequence || !marks) {
     return std::nullopt;
   }
-  return Standing{TokenState::unknown, *sequence, account.elements[0].text + account.elements[1].text};
+  return Standing{TokenState::unknown, *sequence, marks->text<"password-salt">() + marks->text<"revoked">()};
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ Task<Result<bool>> RedisStore::takes_writes() {
 Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
   const AccountId id = token.account();
   Commands commands;
-  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
+  commands.emplace_back("HGET", keys_.tokens(id), token.digest().view());
   auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
@@ -59,9 +59,9 @@ Task<Result<TokenState>> RedisStore::read_token(Token token, UnixTime now) {
 Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
   const AccountId id = token.account();
   Commands commands;
-  commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
-  commands.emplace_back("HMGET", keys_.account(id), "password-salt", "revoked");
-  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
+  commands.push_back(SequenceField::read(keys_.wallet(id)));
+  commands.push_back(CredentialMarks::read(keys_.account(id)));
+  commands.emplace_back("HGET", keys_.tokens(id), token.digest().view());
   auto replies = co_await ask(id, std::move(commands));
   if (!replies) {
     co_return replies.error();
@@ -75,8 +75,8 @@ Task<Result<Standing>> RedisStore::read_standing(Token token, UnixTime now) {
 }
 
 void RedisStore::add_standing(const AccountId& account, Commands& commands) const {
-  commands.emplace_back("HMGET", keys_.wallet(account), "sequence");
-  commands.emplace_back("HMGET", keys_.account(account), "password-salt", "revoked");
+  commands.push_back(SequenceField::read(keys_.wallet(account)));
+  commands.push_back(CredentialMarks::read(keys_.account(account)));
 }
 
 Task<Result<Standing>> RedisStore::read_one_standing(AccountId account) {

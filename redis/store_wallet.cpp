@@ -19,39 +19,42 @@ RedisStore::RedisStore(EventLoop& loop, Server server, Monitor& monitor)
 
 // The wallet is read first and the token second: a token that is valid at the later moment was valid at the
 // earlier one, so no wallet is shown to a token that was revoked before it was written.
-Task<Result<WalletView>> RedisStore::get_wallet(Token token, UnixTime now) {
+Task<Result<WalletVersion>> RedisStore::show_wallet(Token token, UnixTime now, WalletReader& reader) {
   const AccountId id = token.account();
-  Commands commands;
-  commands.reserve(2);
-  commands.emplace_back("HMGET", keys_.wallet(id), "sequence", "hmac", "wallet");
-  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
-  auto replies = co_await ask(id, std::move(commands));
-  if (!replies) {
-    co_return replies.error();
-  }
-  WalletView view;
-  view.token = token_state((*replies)[1], now);
-  if (!read_wallet(std::move((*replies)[0]), view.wallet)) {
-    co_return failed(StoreError::internal);
-  }
-  co_return view;
+  return glance<WalletVersion>(
+      id,
+      [this, id, token](auto& commands) {
+        WalletFields::add_to(commands, keys_.wallet(id));
+        commands.add("HGET", keys_.tokens(id), token.digest().view());
+      },
+      [now, &reader](std::span<Reply> replies) -> Result<WalletVersion> {
+        std::optional<ShownWallet> wallet;
+        if (!read_wallet(replies[0], wallet)) {
+          return StoreError::internal;
+        }
+        const TokenState state = token_state(replies[1], now);
+        if (wallet && state == TokenState::valid) {
+          reader.on_wallet(*wallet);
+        }
+        return WalletVersion{state, wallet ? wallet->sequence : 0};
+      });
 }
 
 Task<Result<WalletVersion>> RedisStore::get_wallet_version(Token token, UnixTime now) {
   const AccountId id = token.account();
-  Commands commands;
-  commands.reserve(2);
-  commands.emplace_back("HMGET", keys_.wallet(id), "sequence");
-  commands.emplace_back("HGET", keys_.tokens(id), token.digest());
-  auto replies = co_await ask(id, std::move(commands));
-  if (!replies) {
-    co_return replies.error();
-  }
-  const auto sequence = read_sequence((*replies)[0]);
-  if (!sequence) {
-    co_return failed(StoreError::internal);
-  }
-  co_return WalletVersion{token_state((*replies)[1], now), *sequence};
+  return glance<WalletVersion>(
+      id,
+      [this, id, token](auto& commands) {
+        SequenceField::add_to(commands, keys_.wallet(id));
+        commands.add("HGET", keys_.tokens(id), token.digest().view());
+      },
+      [now](std::span<Reply> replies) -> Result<WalletVersion> {
+        const auto sequence = read_sequence(replies[0]);
+        if (!sequence) {
+          return StoreError::internal;
+        }
+        return WalletVersion{token_state(replies[1], now), *sequence};
+      });
 }
 
 // Stores the next version of a wallet. WATCH covers the wallet and the tokens: neither another write nor a
@@ -59,11 +62,11 @@ Task<Result<WalletVersion>> RedisStore::get_wallet_version(Token token, UnixTime
 Task<Result<PutOutcome>> RedisStore::put_wallet(Token token, Wallet wallet, UnixTime now) {
   const AccountId id = token.account();
   Look look;
-  look.watch = {keys_.wallet(id), keys_.tokens(id)};
+  look.watch = {keys_.wallet(id).text(), keys_.tokens(id).text()};
   look.weight = wallet.encrypted.size();
   look.reads.reserve(2);
-  look.reads.emplace_back("HGET", keys_.tokens(id), token.digest());
-  look.reads.emplace_back("HMGET", keys_.wallet(id), "sequence", "write");
+  look.reads.emplace_back("HGET", keys_.tokens(id), token.digest().view());
+  look.reads.push_back(WalletStateFields::read(keys_.wallet(id)));
   const std::string write = next_write_id();
 
   auto decide = [&](Seen seen, bool maybe_written) -> Result<Decision<PutOutcome>> {

@@ -76,7 +76,8 @@ void Topology::on_map(const SlotMap& map) {
     std::fill(by_slot.begin() + static_cast<std::ptrdiff_t>(range.first),
               by_slot.begin() + static_cast<std::ptrdiff_t>(range.last) + 1, master);
   }
-  if (by_slot != by_slot_) {
+  // What a redirection has changed already, not everybody knows.
+  if (std::exchange(redirected_, false) || by_slot != by_slot_) {
     adopt(std::move(by_slot));
   }
   shards_.front()->node.give_up_waiting();  // who waits there by now, waits for nobody
@@ -143,6 +144,7 @@ bool Topology::moved(const Redirection& redirection, const Shard& told_by) {
     return false;
   }
   Shard*& place = by_slot_[redirection.slot];
+  redirected_ = redirected_ || place != shard;
   --place->slots;
   place = shard;
   ++shard->slots;

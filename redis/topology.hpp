@@ -108,6 +108,7 @@ class Topology final : private ClusterWatch::Listener, private ChangeQueue::Rout
   std::vector<NodeAddress> known_;  // nodes of the last map
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Shard*> by_slot_;
+  bool redirected_ = false;              // by_slot_ has changed since the last map
   std::unique_ptr<ClusterWatch> watch_;  // null: it is no cluster
 };
 

@@ -13,6 +13,10 @@ namespace wallet_sync {
 
 inline constexpr UserId kFirstOfCluster = UserId{1} << 40;
 
+// How many a slot has to give.
+inline constexpr std::int64_t kMostOfASlot =
+    ((UserId{1} << 53) - kFirstOfCluster) / static_cast<UserId>(kSlots) - 1;
+
 inline UserId user_id_of(std::size_t slot, std::int64_t number) {
   return kFirstOfCluster + number * static_cast<UserId>(kSlots) + static_cast<UserId>(slot);
 }

@@ -7,11 +7,11 @@ namespace wallet_sync {
 
 enum class Verdict { same, changed, locked, nonsense };
 
-// `account` is the reply to HMGET password-key password-salt verified, `failed` what has been read of the
-// failures.
+// `account` is the reply to PasswordFields, `failed` what has been read of the failures.
 inline Verdict judge(const Reply& account, const FailedLogins& failed, const PasswordHash& checked,
                      const LoginLimit& limit) {
-  if (!account.is_array(3)) {
+  const auto fields = PasswordFields::of(account);
+  if (!fields) {
     return Verdict::nonsense;
   }
   // Guesses made side by side must not get more attempts than the limit gives: a right one counts for nothing
@@ -20,8 +20,8 @@ inline Verdict judge(const Reply& account, const FailedLogins& failed, const Pas
   if (limit.exceeded_by(failed)) {
     return Verdict::locked;
   }
-  const PasswordHash stored{account.elements[0].text, account.elements[1].text};
-  if (!same_password(stored, checked) || account.elements[2].text != "1") {
+  const PasswordHash stored{fields->text<"password-key">(), fields->text<"password-salt">()};
+  if (!same_password(stored, checked) || fields->text<"verified">() != kVerified) {
     return Verdict::changed;
   }
   return Verdict::same;

@@ -26,7 +26,8 @@ Response tell_person(const Call& call, int status, std::string_view sentence) {
 }  // namespace
 
 Task<Response> get_client_salt_seed(const Call& call) {
-  const auto parameter = query_parameter(call.request.query, "email");
+  std::string unescaped;
+  const auto parameter = query_parameter(call.request.query, "email", unescaped);
   const auto decoded = parameter ? from_base64(*parameter) : std::nullopt;
   const auto email = decoded ? Email::parse(*decoded) : std::nullopt;
   if (!email) {
@@ -44,7 +45,8 @@ Task<Response> get_client_salt_seed(const Call& call) {
 }
 
 Task<Response> verify_account(const Call& call) {
-  const auto parameter = query_parameter(call.request.query, "verifyToken");
+  std::string unescaped;
+  const auto parameter = query_parameter(call.request.query, "verifyToken", unescaped);
   if (!parameter || parameter->empty()) {
     co_return tell_person(call, 400,
                           "There seems to be a problem with this URL: Missing verifyToken parameter");

@@ -217,9 +217,9 @@ Response too_many_failures(std::uint32_t seconds_left) {
 
 Response body_too_large() { return error_response(413); }
 
-std::string request_token(const Request& request) {
-  if (auto parameter = query_parameter(request.query, "token"); parameter && !parameter->empty()) {
-    return *std::move(parameter);
+std::string_view request_token(const Request& request, std::string& decoded) {
+  if (const auto token = query_parameter(request.query, "token", decoded); token && !token->empty()) {
+    return *token;
   }
   constexpr std::string_view kScheme =
       "Bearer ";  // RFC 6750 2.1; the scheme's case does not matter (RFC 9110 11.1)
@@ -235,7 +235,7 @@ std::string request_token(const Request& request) {
   }
   header.remove_prefix(kScheme.size());
   header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
-  return std::string(header);
+  return header;
 }
 
 }  // namespace wallet_sync

@@ -4,6 +4,7 @@
 // end it with a reply. The order of the checks is PROTOCOL's "Checks common to all endpoints".
 #pragma once
 
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -23,6 +24,7 @@ struct Call {
   const Request& request;
   const Settings& settings;
   Services& services;
+  std::pmr::memory_resource& memory;  // lives as long as the request and its reply
   Fields fields;
 };
 
@@ -81,7 +83,8 @@ Response mail_unavailable();
 Response too_many_failures(std::uint32_t seconds_left);
 Response body_too_large();
 
-// The token of a GET: the query parameter or, beyond the protocol, the Authorization header.
-std::string request_token(const Request& request);
+// The token of a GET: the query parameter or, beyond the protocol, the Authorization header; empty: none. It
+// lies in the request, or in `decoded` if it had to be decoded.
+std::string_view request_token(const Request& request, std::string& decoded);
 
 }  // namespace wallet_sync

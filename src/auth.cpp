@@ -53,7 +53,7 @@ Task<Response> authenticate(const Call& call) {
   }
   const UnixTime now = call.services.now();
   const LoginLimit& limit = call.settings.login_limit;
-  const NewToken saved{token->digest(), device, now + kTokenLifetime};
+  const NewToken saved{token->digest().text(), device, now + kTokenLifetime};
   auto result = co_await call.services.store.save_token(id, std::move(right), saved, limit, now);
   if (!result) {
     co_return store_failure(result.error());

@@ -9,6 +9,8 @@ namespace wallet_sync {
 
 // Lower-case hexadecimal of the bytes.
 std::string to_hex(std::string_view bytes);
+// The same into memory of twice the size.
+void write_hex(std::string_view bytes, char* out);
 // Either case; nullopt for an odd length or another character.
 std::optional<std::string> from_hex(std::string_view hex);
 bool is_hex(std::string_view text);        // only 0-9 a-f A-F; true for the empty text

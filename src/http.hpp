@@ -39,11 +39,11 @@ enum class ContentType { json, text, html };
 
 struct Response {
   int status = 200;
-  // The body is these three, one after the other. `opaque` is a stored text that is sent as it is, never
-  // copied.
+  // The body is this, or the three below it, one after the other.
   std::string body;
-  std::string opaque;
-  std::string tail;
+  std::string_view head;  // this and `tail` are static, or in the request's memory
+  std::string opaque;     // a large text of the store, sent from where it lies
+  std::string_view tail;
   ContentType content_type = ContentType::json;
   std::string_view cause;                // of a 503, for the log: static text, a name of the metrics
   std::string_view allow;                // value of Allow; static text, empty for none
@@ -51,7 +51,7 @@ struct Response {
   std::optional<std::uint32_t> version;  // sequence of the wallet that is asked for: the ETag
   bool upgrade_required = false;         // say which websocket version is spoken
 
-  std::size_t size() const { return body.size() + opaque.size() + tail.size(); }
+  std::size_t size() const { return body.size() + head.size() + opaque.size() + tail.size(); }
 
   // With status 101: the connection becomes this websocket.
   std::string websocket_accept;

@@ -4,6 +4,7 @@
 #include <yajl/yajl_parse.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <charconv>
 #include <cstddef>
@@ -220,35 +221,25 @@ ParsedObject parse_object(std::string_view body, std::span<const FieldSpec> spec
   return std::move(parser.result);
 }
 
-namespace {
-
-yajl_gen generator(void* gen) { return static_cast<yajl_gen>(gen); }
-
-void append(void* out, const char* text, std::size_t length) noexcept {
-  static_cast<std::string*>(out)->append(text, length);
-}
-
-void write_string(void* gen, std::string_view text) {
-  yajl_gen_string(generator(gen), reinterpret_cast<const unsigned char*>(text.data()), text.size());
-}
-
-}  // namespace
-
 // In blocks without a branch, which the compiler turns into vector instructions.
 bool is_plain(std::string_view text) {
   constexpr std::size_t kBlock = 64;
+  constexpr std::size_t kLanes = 16;
   const auto special = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return static_cast<unsigned char>(static_cast<unsigned>(byte < 0x20) |
-                                      static_cast<unsigned>(byte == '"') |
+    // A control character, which is below 0x20, or '"', which is 0x22: one comparison for both.
+    const bool control_or_quote = static_cast<unsigned char>(byte ^ 2U) <= 0x20;
+    return static_cast<unsigned char>(static_cast<unsigned>(control_or_quote) |
                                       static_cast<unsigned>(byte == '\\'));
   };
   while (text.size() >= kBlock) {
-    unsigned char found = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      found |= special(text[i]);
+    std::array<unsigned char, kLanes> found;
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      found[i] = static_cast<unsigned char>(special(text[i]) | special(text[i + kLanes]) |
+                                            special(text[i + 2 * kLanes]) | special(text[i + 3 * kLanes]));
     }
-    if (found != 0) {
+    static constexpr std::array<unsigned char, kLanes> kNone{};
+    if (found != kNone) {
       return false;
     }
     text.remove_prefix(kBlock);
@@ -256,43 +247,54 @@ bool is_plain(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [&](char c) { return special(c) != 0; });
 }
 
-JsonWriter::JsonWriter() : gen_(yajl_gen_alloc(&allocator)) {
-  yajl_gen_config(generator(gen_), yajl_gen_print_callback, append, &out_);
-  yajl_gen_map_open(generator(gen_));
+namespace {
+
+// Most texts stand between quotes as they are; yajl escapes the others.
+void append_quoted(std::string& out, std::string_view text) {
+  if (is_plain(text)) {
+    out.append("\"").append(text).append("\"");
+    return;
+  }
+  const std::unique_ptr<yajl_gen_t, decltype(&yajl_gen_free)> gen(yajl_gen_alloc(&allocator), &yajl_gen_free);
+  const yajl_print_t append = [](void* to, const char* bytes, std::size_t size) noexcept {
+    static_cast<std::string*>(to)->append(bytes, size);
+  };
+  yajl_gen_config(gen.get(), yajl_gen_print_callback, append, &out);
+  yajl_gen_string(gen.get(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
 }
 
-JsonWriter::~JsonWriter() { yajl_gen_free(generator(gen_)); }
+}  // namespace
+
+void JsonWriter::begin_member(std::string_view name) {
+  if (out_.size() > 1) {
+    out_.push_back(',');
+  }
+  append_quoted(out_, name);
+  out_.push_back(':');
+}
 
 JsonWriter& JsonWriter::text(std::string_view name, std::string_view value) {
   constexpr std::size_t kRoom = 256;  // for escapes and for the small fields that follow
   out_.reserve(out_.size() + name.size() + value.size() + kRoom);
-  write_string(gen_, name);
-  write_string(gen_, value);
+  begin_member(name);
+  append_quoted(out_, value);
   return *this;
 }
 
 JsonWriter& JsonWriter::number(std::string_view name, std::int64_t value) {
-  write_string(gen_, name);
-  yajl_gen_integer(generator(gen_), value);
+  begin_member(name);
+  out_.append(std::to_string(value));
   return *this;
 }
 
 JsonWriter& JsonWriter::boolean(std::string_view name, bool value) {
-  write_string(gen_, name);
-  yajl_gen_bool(generator(gen_), value);
+  begin_member(name);
+  out_.append(value ? "true" : "false");
   return *this;
 }
 
-std::string json_text(std::string_view text) {
-  JsonWriter writer;
-  std::string object = writer.text("", text).finish();  // {"":"…"}
-  object.pop_back();
-  object.erase(0, std::string_view(R"({"":)").size());
-  return object;
-}
-
 std::string JsonWriter::finish() {
-  yajl_gen_map_close(generator(gen_));
+  out_.push_back('}');
   return std::move(out_);
 }
 

@@ -57,26 +57,18 @@ ParsedObject parse_object(std::string_view body, std::span<const FieldSpec> spec
 // Whether the text stands between quotes as it is: it has no quote, no backslash and no control character.
 bool is_plain(std::string_view text);
 
-// The text with its quotes, and escapes where they are needed. REQUIRES: valid UTF-8.
-std::string json_text(std::string_view text);
-
 // Writes one flat object: JsonWriter().text("a", "x").number("n", 1).finish() is {"a":"x","n":1}.
 // REQUIRES: texts are valid UTF-8 (all stored texts came in through parse_object).
 class JsonWriter {
  public:
-  JsonWriter();
-  ~JsonWriter();
-  JsonWriter(const JsonWriter&) = delete;
-  JsonWriter& operator=(const JsonWriter&) = delete;
-
   JsonWriter& text(std::string_view name, std::string_view value);
   JsonWriter& number(std::string_view name, std::int64_t value);
   JsonWriter& boolean(std::string_view name, bool value);
   std::string finish();
 
  private:
-  void* gen_;  // yajl_gen, which appends to out_
-  std::string out_;
+  void begin_member(std::string_view name);
+  std::string out_ = "{";
 };
 
 }  // namespace wallet_sync

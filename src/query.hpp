@@ -8,7 +8,9 @@
 namespace wallet_sync {
 
 // The first value of the parameter `name`, percent-decoded and with '+' as a blank; nullopt if there is
-// none. A pair with a broken escape or with a ';' in it is skipped.
-std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
+// none. A pair with a broken escape or with a ';' in it is skipped. A value that stands there as it is lies
+// in `query`, another one in `decoded`.
+std::optional<std::string_view> query_parameter(std::string_view query, std::string_view name,
+                                                std::string& decoded);
 
 }  // namespace wallet_sync

@@ -80,7 +80,8 @@ Task<Response> signup(const Call& call) {
     co_return error_response(500);
   }
   const UnixTime now = call.services.now();
-  const Verification pending{token->digest(), now + kVerificationLifetime, call.settings.unverified_lifetime};
+  const Verification pending{token->digest().text(), now + kVerificationLifetime,
+                             call.settings.unverified_lifetime};
   auto created = co_await call.services.store.create_account(id, std::move(account), pending, now);
   if (!created) {
     co_return store_failure(created.error());
@@ -110,7 +111,7 @@ Task<Response> resend_verification(const Call& call) {
     co_return error_response(500);
   }
   const UnixTime now = call.services.now();
-  const Verification pending{token->digest(), now + kVerificationLifetime, 0};
+  const Verification pending{token->digest().text(), now + kVerificationLifetime, 0};
   auto renewal =
       co_await call.services.store.renew_verification(*email, pending, call.settings.resend_interval, now);
   if (!renewal) {

@@ -72,6 +72,22 @@ struct WalletVersion {
   Sequence sequence = 0;  // 0: there is no wallet
 };
 
+// A wallet while its texts are there: who is shown it copies what he needs of them, or takes them.
+struct ShownWallet {
+  Sequence sequence;
+  std::string& encrypted;
+  std::string& hmac;
+};
+
+// Called from the event loop, outside of any coroutine, at most once.
+class WalletReader {
+ public:
+  virtual void on_wallet(const ShownWallet& wallet) noexcept = 0;
+
+ protected:
+  ~WalletReader() = default;
+};
+
 enum class PutOutcome { stored, unknown_token, wrong_scope, conflict };
 
 struct NewToken {
@@ -157,7 +173,10 @@ class Store {
   // Whether the address is on the list that is kept in the store (AccountPolicy::stored).
   virtual Task<Result<bool>> is_whitelisted(Email email) = 0;
 
-  virtual Task<Result<WalletView>> get_wallet(Token token, UnixTime now) = 0;
+  // `reader` is shown the wallet, if the token is valid and there is one.
+  virtual Task<Result<WalletVersion>> show_wallet(Token token, UnixTime now, WalletReader& reader) = 0;
+  // The same, kept.
+  Task<Result<WalletView>> get_wallet(Token token, UnixTime now);
   virtual Task<Result<WalletVersion>> get_wallet_version(Token token, UnixTime now) = 0;
   virtual Task<Result<PutOutcome>> put_wallet(Token token, Wallet wallet, UnixTime now) = 0;
 

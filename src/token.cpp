@@ -17,21 +17,21 @@ namespace {
 constexpr std::size_t kAccountBytes = 12;
 constexpr std::size_t kRandomBytes = 20;
 
-using Digest = std::array<unsigned char, 32>;
+using Bytes = std::array<unsigned char, Digest::kDigits / 2>;
 
-std::string_view bytes_of(const Digest& digest) {
+std::string_view bytes_of(const Bytes& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
 // One context for all digests of a thread: a new one, and its search for the algorithm, costs more than a
 // token's digest. It fails for want of memory only, which ends the process elsewhere too.
-Digest sha256(std::string_view bytes) {
+Bytes sha256(std::string_view bytes) {
   struct Free {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
   };
   static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   thread_local const std::unique_ptr<EVP_MD_CTX, Free> kContext(EVP_MD_CTX_new());
-  Digest digest{};
+  Bytes digest{};
   if (EVP_DigestInit_ex2(kContext.get(), kSha256, nullptr) != 1 ||
       EVP_DigestUpdate(kContext.get(), bytes.data(), bytes.size()) != 1 ||
       EVP_DigestFinal_ex(kContext.get(), digest.data(), nullptr) != 1) {
@@ -65,8 +65,10 @@ std::optional<Token> Token::parse(std::string_view text) {
   return Token(text);
 }
 
-std::string Token::digest() const { return sha256_hex(text()); }
-
-std::string sha256_hex(std::string_view text) { return to_hex(bytes_of(sha256(text))); }
+Digest Digest::of(std::string_view text) {
+  Digest digest;
+  write_hex(bytes_of(sha256(text)), digest.digits_.data());
+  return digest;
+}
 
 }  // namespace wallet_sync

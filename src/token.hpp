@@ -13,7 +13,17 @@
 namespace wallet_sync {
 
 // SHA-256 in lower-case hex.
-std::string sha256_hex(std::string_view text);
+class Digest {
+ public:
+  static constexpr std::size_t kDigits = 64;
+  static Digest of(std::string_view text);
+
+  std::string_view view() const { return {digits_.data(), digits_.size()}; }
+  std::string text() const { return std::string(view()); }
+
+ private:
+  std::array<char, kDigits> digits_{};
+};
 
 // The first 12 bytes of SHA-256(normalized e-mail) in hex: 24 digits.
 class AccountId {
@@ -46,8 +56,8 @@ class Token {
 
   std::string_view text() const { return {digits_.data(), digits_.size()}; }
   AccountId account() const { return AccountId(text().substr(0, AccountId::kDigits)); }
-  // SHA-256 in hex: what is stored, tokens never are.
-  std::string digest() const;
+  // What is stored, tokens never are.
+  Digest digest() const { return Digest::of(text()); }
 
  private:
   explicit Token(std::string_view digits) { digits.copy(digits_.data(), kDigits); }

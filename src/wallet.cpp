@@ -1,31 +1,72 @@
 // GET and POST /wallet
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "concatenate.hpp"
 #include "handlers.hpp"
 
 namespace wallet_sync {
 namespace {
 
-// A reply that carries a wallet. API 1 answers with the whole state and an error, successes and conflicts
-// alike. The wallet is opaque text, of up to 100,000 bytes, and nearly always base64: where it stands between
-// quotes as it is, it is sent from where it lies.
-Response wallet_response(int status, Api api, Wallet&& wallet, std::string_view error = {}) {
-  JsonWriter rest;
-  rest.number("sequence", wallet.sequence).text("hmac", wallet.hmac);
-  if (api == Api::v1) {
-    rest.text("error", error);
+// A wallet of up to this size is copied into the reply, which then is one piece of the request's memory: that
+// is less work than to hand on pieces.
+constexpr std::size_t kCopied = 3 * 1024;
+
+// A reply that carries a wallet. API 1 answers with the whole state and an error (plain text of ours),
+// successes and conflicts alike. The wallet is opaque text, of up to 100,000 bytes, and nearly always base64:
+// it stands between quotes as it is, and so it is sent, a large one from where it lies.
+Response wallet_response(int status, const Call& call, const ShownWallet& wallet,
+                         std::string_view error = {}) {
+  const bool v1 = call.api == Api::v1;
+  Response response;
+  response.status = status;
+  if (!is_plain(wallet.encrypted) || !is_plain(wallet.hmac)) {
+    JsonWriter json;
+    if (v1) {
+      json.number("version", 1);
+    }
+    json.text("encryptedWallet", wallet.encrypted).number("sequence", wallet.sequence);
+    json.text("hmac", wallet.hmac);
+    if (v1) {
+      json.text("error", error);
+    }
+    response.body = json.finish();
+    return response;
   }
-  Response response =
-      json_response(status, api == Api::v1 ? R"({"version":1,"encryptedWallet":)" : R"({"encryptedWallet":)");
-  response.tail = rest.finish();
-  response.tail.front() = ',';  // one object of the two
-  if (is_plain(wallet.encrypted)) {
-    response.body.push_back('"');
-    response.opaque = std::move(wallet.encrypted);
-    response.tail.insert(0, 1, '"');
+  std::array<char, std::numeric_limits<Sequence>::digits10 + 1> digits;
+  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), wallet.sequence).ptr;
+  const std::string_view sequence(digits.data(), static_cast<std::size_t>(end - digits.data()));
+  const std::string_view head = v1 ? R"({"version":1,"encryptedWallet":")" : R"({"encryptedWallet":")";
+  const std::string_view before_error = v1 ? R"(","error":")" : "";
+  if (wallet.encrypted.size() <= kCopied) {
+    response.head = concatenate(call.memory, {head, wallet.encrypted, R"(","sequence":)", sequence,
+                                              R"(,"hmac":")", wallet.hmac, before_error, error, R"("})"});
   } else {
-    response.body.append(json_text(wallet.encrypted));
+    response.head = head;
+    response.opaque = std::move(wallet.encrypted);
+    response.tail = concatenate(call.memory, {R"(","sequence":)", sequence, R"(,"hmac":")", wallet.hmac,
+                                              before_error, error, R"("})"});
   }
   return response;
 }
+
+// Makes the reply when the wallet is shown.
+class WalletReply final : public WalletReader {
+ public:
+  WalletReply(int status, const Call& call, std::string_view error = {})
+      : status_(status), call_(call), error_(error) {}
+  void on_wallet(const ShownWallet& wallet) noexcept override {
+    response = wallet_response(status_, call_, wallet, error_);
+  }
+
+  std::optional<Response> response;  // nullopt: there was no wallet to show
+
+ private:
+  int status_;
+  const Call& call_;
+  std::string_view error_;
+};
 
 // The reply to a write that is out of sequence. API 1 carries the current state, so that the client can merge
 // without a second request; it may be even newer than the one that stood in the way.
@@ -33,21 +74,23 @@ Task<Response> conflict(const Call& call, Token token) {
   if (call.api == Api::v3) {
     co_return error_response(409, "Bad sequence number");
   }
-  auto view = co_await call.services.store.get_wallet(token, call.services.now());
-  if (!view) {
-    co_return store_failure(view.error());
+  WalletReply reply(409, call, "Bad sequence number");
+  const auto version = co_await call.services.store.show_wallet(token, call.services.now(), reply);
+  if (!version) {
+    co_return store_failure(version.error());
   }
-  if (view->token != TokenState::valid) {
-    co_return token_failure(view->token);
+  if (version->token != TokenState::valid) {
+    co_return token_failure(version->token);
   }
-  co_return view->wallet ? wallet_response(409, call.api, *std::move(view->wallet), "Bad sequence number")
-                         : error_response(409, "Bad sequence number (No existing wallet)");
+  co_return reply.response ? *std::move(reply.response)
+                           : error_response(409, "Bad sequence number (No existing wallet)");
 }
 
 }  // namespace
 
 Task<Response> get_wallet(const Call& call) {
-  const std::string text = request_token(call.request);
+  std::string decoded;
+  const std::string_view text = request_token(call.request, decoded);
   if (text.empty()) {
     co_return error_response(400, "Missing token parameter");
   }
@@ -56,7 +99,7 @@ Task<Response> get_wallet(const Call& call) {
     co_return token_failure(TokenState::unknown);
   }
   if (!call.request.if_none_match.empty()) {  // most who ask have it: the wallet itself is not even read then
-    auto version = co_await call.services.store.get_wallet_version(*token, call.services.now());
+    const auto version = co_await call.services.store.get_wallet_version(*token, call.services.now());
     if (!version) {
       co_return store_failure(version.error());
     }
@@ -70,20 +113,19 @@ Task<Response> get_wallet(const Call& call) {
       co_return unchanged;
     }
   }
-  auto view = co_await call.services.store.get_wallet(*token, call.services.now());
-  if (!view) {
-    co_return store_failure(view.error());
+  WalletReply reply(200, call);
+  const auto version = co_await call.services.store.show_wallet(*token, call.services.now(), reply);
+  if (!version) {
+    co_return store_failure(version.error());
   }
-  if (view->token != TokenState::valid) {
-    co_return token_failure(view->token);
+  if (version->token != TokenState::valid) {
+    co_return token_failure(version->token);
   }
-  if (!view->wallet) {
+  if (!reply.response) {
     co_return error_response(404, "No wallet");
   }
-  const Sequence sequence = view->wallet->sequence;
-  Response response = wallet_response(200, call.api, *std::move(view->wallet));
-  response.version = sequence;
-  co_return response;
+  reply.response->version = version->sequence;
+  co_return *std::move(reply.response);
 }
 
 Task<Response> post_wallet(const Call& call) {
@@ -115,8 +157,9 @@ Task<Response> post_wallet(const Call& call) {
   }
   switch (*outcome) {
     case PutOutcome::stored:
-      co_return call.api == Api::v1 ? wallet_response(200, call.api, std::move(wallet))
-                                    : json_response(200, "{}");
+      co_return call.api == Api::v1
+          ? wallet_response(200, call, {wallet.sequence, wallet.encrypted, wallet.hmac})
+          : json_response(200, "{}");
     case PutOutcome::conflict: co_return co_await conflict(call, *token);
     case PutOutcome::wrong_scope: co_return token_failure(TokenState::wrong_scope);
     case PutOutcome::unknown_token: break;

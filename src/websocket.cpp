@@ -76,7 +76,8 @@ std::string wallet_update_message(Sequence sequence) { return "wallet-update:" +
 // takes its token away before the check or finds it among the account's sockets. Before all that the token is
 // read once: what is none shall not cost a subscription.
 Task<Response> open_websocket(const Call& call) {
-  const std::string text = request_token(call.request);
+  std::string decoded;
+  const std::string_view text = request_token(call.request, decoded);
   if (text.empty()) {
     co_return error_response(400, "Missing token parameter");
   }

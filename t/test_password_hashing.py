@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import pathlib
 import re
 import subprocess
 
@@ -294,3 +296,26 @@ def test_a_pool_by_name_skips_what_nobody_waits_for_too(make_server):
         for link in links:
             getattr(link, how)()
         until(lambda: server.api.signup(new_email()).status == 201, "there is room again")
+
+
+# ---- beside the requests
+
+def schedules(server):
+    """(policy, niceness) of each thread of the worker, by its number; that of the worker itself comes first."""
+    worker, = server.nginx.worker_pids()
+    threads = sorted(int(path.name) for path in pathlib.Path(f"/proc/{worker}/task").iterdir())
+    return [(os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)) for thread in threads]
+
+
+def test_threads_that_hash_give_way_to_the_worker(make_server):
+    server = make_server(workers=1, http="wallet_sync_thread_pool threads=1;").start()
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    Api3(server.port).signup(new_email())
+    assert schedules(server)[0] == (os.sched_getscheduler(0), usual)
+    assert (os.SCHED_BATCH, min(usual + 5, 19)) in schedules(server)
+
+
+def test_threads_of_a_pool_by_name_keep_their_priority(make_server):
+    server = make_server(workers=1, http="wallet_sync_thread_pool hashing;", main="thread_pool hashing threads=1;").start()
+    Api3(server.port).signup(new_email())
+    assert set(schedules(server)) == {(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))}

@@ -69,7 +69,7 @@ Seen play(Input input) {
   while (!input.empty()) {
     const std::uint8_t act = input.byte();
     Peer* peer = loop.peers() > others ? &loop.peer(loop.peers() - 1) : nullptr;
-    const std::string channel = keys.events(account(act >> 4));
+    const std::string channel = keys.events(account(act >> 4)).text();
     switch (act % 12) {
       case 0:
         if (joins.size() < 16) {

@@ -46,7 +46,8 @@ bool in_one_line(std::string_view text) {
 
 void check_token_record(std::string_view text) {
   if (const auto record = TokenRecord::parse(text)) {
-    const auto again = TokenRecord::parse(record->text());
+    const std::string written = record->text();
+    const auto again = TokenRecord::parse(written);
     PROPERTY(again && again->expires == record->expires && again->scope == record->scope &&
              again->device == record->device);
   }
@@ -89,9 +90,9 @@ void check_records(const Reply& reply) {
   if (const auto wallet_state = read_wallet_state(reply)) {
     PROPERTY(wallet_state->sequence == *sequence);
   }
-  std::optional<Wallet> wallet;
+  std::optional<ShownWallet> wallet;
   Reply copy = reply;
-  if (read_wallet(std::move(copy), wallet)) {
+  if (read_wallet(copy, wallet)) {
     PROPERTY(wallet.has_value() == (*sequence > 0));
     // No field is missing in what is shown to a client.
     PROPERTY(!wallet ||

@@ -7,6 +7,7 @@
 //                                           (an empty line)
 //   {"token":…}
 #include <algorithm>
+#include <memory_resource>
 #include <optional>
 #include <set>
 #include <string>
@@ -86,16 +87,22 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
     if (auto error = trouble()) co_return *error;
     co_return choose(2) == 0;
   }
-  Task<Result<WalletView>> get_wallet(Token, UnixTime) override {
+  Task<Result<WalletVersion>> show_wallet(Token, UnixTime, WalletReader& reader) override {
     if (auto error = trouble()) co_return *error;
-    WalletView view;
-    view.token = token_state();
+    WalletVersion version;
+    version.token = token_state();
     if (choose(3) != 0) {
-      view.wallet =
-          Wallet{static_cast<Sequence>(1 + choose(4)), choose(2) == 0 ? "plain" : "\"\\\n\x01", "mac"};
-      shown = view.wallet;
+      version.sequence = static_cast<Sequence>(1 + choose(4));
     }
-    co_return view;
+    if (version.token == TokenState::valid && version.sequence > 0) {
+      static constexpr std::array<std::string_view, 3> kTexts{"plain", "\"\\\n\x01", ""};
+      std::string text(kTexts[choose(3)]);
+      if (text.empty()) text.assign(5000, 'x');
+      Wallet wallet{version.sequence, std::move(text), "mac"};
+      shown = wallet;
+      reader.on_wallet({wallet.sequence, wallet.encrypted, wallet.hmac});
+    }
+    co_return version;
   }
   Task<Result<WalletVersion>> get_wallet_version(Token, UnixTime) override {
     if (auto error = trouble()) co_return *error;
@@ -178,7 +185,8 @@ class Outside final : public Store, public KeyDerivation, public Mailer, public 
   std::size_t at_ = 0;
 };
 
-Response serve(const Request& request, const Settings& settings, Services& services) {
+Response serve(const Request& request, const Settings& settings, Services& services,
+               std::pmr::memory_resource& memory) {
   Route found = route(request, settings);
   if (found.endpoint == nullptr) {
     return std::move(found.refusal);
@@ -187,6 +195,7 @@ Response serve(const Request& request, const Settings& settings, Services& servi
             .request = request,
             .settings = settings,
             .services = services,
+            .memory = memory,
             .fields = {}};
   if (auto refusal = prepare(*found.endpoint, call)) {
     return *std::move(refusal);
@@ -227,7 +236,8 @@ void check(const Request& request, const Response& response, const Outside& outs
   PROPERTY(response.allow.empty() == (response.status != 405));
   PROPERTY(response.version.has_value() <= (response.status == 200 || response.status == 304));
 
-  const std::string text = response.body + response.opaque + response.tail;
+  std::string text = response.body;
+  text.append(response.head).append(response.opaque).append(response.tail);
   PROPERTY(text.size() == response.size());
   PROPERTY(is_utf8(text));
   static constexpr std::array kFields{FieldSpec{"encryptedWallet", FieldType::text},
@@ -306,7 +316,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 
   Outside outside(answers);
   Services services{outside, outside, outside, &outside, [] { return kNow; }};
-  const Response response = serve(request, settings, services);
+  std::pmr::monotonic_buffer_resource memory;
+  const Response response = serve(request, settings, services, memory);
   check(request, response, outside);
   return 0;
 }

@@ -326,17 +326,18 @@ Operation start(RedisStore& store, Input& input, int number) {
                                             std::nullopt, kNow),
                        yes),
           mark};
-    case 5: return {end_of<bool>(store.verify(a_token(), kNow), yes), "verified-by|" + a_token().digest()};
+    case 5:
+      return {end_of<bool>(store.verify(a_token(), kNow), yes), "verified-by|" + a_token().digest().text()};
     case 6:
       return {end_of<Renewal>(store.renew_verification(an_email(), {mark, kNow + 9}, 60, kNow),
                               [](const Renewal& r) { return r.outcome == ResendOutcome::renewed; }),
               mark};
     case 7:
-      return {end_of<bool>(store.remove_unverified(id, {a_token().digest(), 0}), yes),
-              "DEL|" + keys.account(id) + "|", false};
+      return {end_of<bool>(store.remove_unverified(id, {a_token().digest().text(), 0}), yes),
+              "DEL|" + keys.account(id).text() + "|", false};
     case 8:
-      return {end_of<bool>(store.forget_renewal(id, {a_token().digest(), 0}), yes),
-              "HDEL|" + keys.account(id) + "|resent|", false};
+      return {end_of<bool>(store.forget_renewal(id, {a_token().digest().text(), 0}), yes),
+              "HDEL|" + keys.account(id).text() + "|resent|", false};
     case 9: return {end_of_read(store.get_wallet(a_token(), kNow)), ""};
     case 10: return {end_of_read(store.read_login(an_email())), ""};
     case 11: return {end_of_read(store.read_standing(a_token(), kNow)), ""};
@@ -347,21 +348,21 @@ Operation start(RedisStore& store, Input& input, int number) {
 void fill(Data& data, const Keyspace& keys, std::uint8_t what) {
   const AccountId id = a_token().account();
   if ((what & 1) == 0) {
-    data.hashes[keys.account(id)] = {{"email", "x@example.com"},
-                                     {"user-id", "1"},
-                                     {"password-key", a_hash().key},
-                                     {"password-salt", a_hash().salt},
-                                     {"client-salt-seed", ""},
-                                     {"verified", (what & 2) == 0 ? "1" : "0"},
-                                     {"verify-token", a_token().digest()},
-                                     {"verify-expires", "1800000000"},
-                                     {"resent", "1600000000"}};
+    data.hashes[keys.account(id).text()] = {{"email", "x@example.com"},
+                                            {"user-id", "1"},
+                                            {"password-key", a_hash().key},
+                                            {"password-salt", a_hash().salt},
+                                            {"client-salt-seed", ""},
+                                            {"verified", (what & 2) == 0 ? "1" : "0"},
+                                            {"verify-token", a_token().digest().text()},
+                                            {"verify-expires", "1800000000"},
+                                            {"resent", "1600000000"}};
   }
   if ((what & 4) == 0) {
-    data.hashes[keys.tokens(id)][a_token().digest()] = "1900000000 * device";
+    data.hashes[keys.tokens(id).text()][a_token().digest().text()] = "1900000000 * device";
   }
   if ((what & 8) != 0) {
-    data.hashes[keys.wallet(id)] = {
+    data.hashes[keys.wallet(id).text()] = {
         {"sequence", "1"}, {"hmac", "mac"}, {"wallet", "sealed"}, {"write", "x.1"}};
   }
 }

@@ -3,9 +3,10 @@
 // heap.py). Pages that are resident say something else: how many of them the holes between two blocks keep is
 // chance.
 //
-// The file holds two numbers, how often was counted and what. Counted is only where the event loop is idle,
-// so never in the middle of a change, and what has come meanwhile is not delayed. nginx' master has no event
-// loop: it counts each time that it waits for a signal.
+// The file holds three numbers: how often was counted, those bytes, and how often C++ has asked for memory at
+// all (operator new), which a module that keeps to its pools seldom does. Counted is only where the event
+// loop is idle, so never in the middle of a change, and what has come meanwhile is not delayed. nginx' master
+// has no event loop: it counts each time that it waits for a signal.
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <string>
 
 namespace {
@@ -28,7 +30,10 @@ constexpr int kIdleMs = 20;
 struct Count {
   std::atomic<std::uint64_t> times;
   std::atomic<std::uint64_t> bytes;
+  std::atomic<std::uint64_t> news;
 };
+
+std::atomic<std::uint64_t> news{0};
 
 // Read when the program starts: nginx keeps no environment for its workers.
 const std::string kDirectory = [] {
@@ -59,10 +64,21 @@ void count_heap() {
   }
   const struct mallinfo2 heap = mallinfo2();
   mine->bytes = heap.uordblks + heap.hblkhd;
+  mine->news = news.load();
   ++mine->times;
 }
 
 }  // namespace
+
+void* operator new(std::size_t size) {
+  ++news;
+  if (void* memory = std::malloc(size)) {
+    return memory;
+  }
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 extern "C" int epoll_wait(int epoll, epoll_event* events, int size, int timeout) {
   static const auto kReal = reinterpret_cast<decltype(&epoll_wait)>(dlsym(RTLD_NEXT, "epoll_wait"));

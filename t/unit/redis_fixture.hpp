@@ -138,10 +138,10 @@ struct ProxiedWorker {
 
 // Puts a token straight into Redis.
 inline Token issue_token(RedisServer& redis, const AccountId& id, std::string_view scope = "*",
-                         UnixTime expires = kNow + kDay, std::string device = "phone") {
+                         UnixTime expires = kNow + kDay, std::string_view device = "phone") {
   const Token token = new_token(id);
-  const TokenRecord record{expires, std::string(scope), std::move(device)};
-  redis("HSET", Keyspace("wsync").tokens(id), token.digest(), record.text());
+  const TokenRecord record{expires, scope, device};
+  redis("HSET", Keyspace("wsync").tokens(id), token.digest().text(), record.text());
   return token;
 }
 

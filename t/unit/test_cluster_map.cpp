@@ -93,6 +93,21 @@ void what_makes_no_sense_is_no_map(void**) {
   assert_true(parse_slots(array({}), kAsked).has_value());
 }
 
+// What would keep a worker busy, or make it connect to thousands.
+void more_than_a_cluster_can_be_is_no_map(void**) {
+  constexpr int kTooManyNodes = 5000;
+  std::vector<Reply> many;
+  for (int i = 0; i < kTooManyNodes; ++i) {
+    many.push_back(array({number(i), number(i), node(text("10.0.0.1"), 1 + i)}));
+  }
+  assert_false(parse_slots(array(many), kAsked).has_value());
+  many.resize(1000);
+  assert_int_equal(parse_slots(array(many), kAsked)->nodes.size(), 1000);
+  const Reply all = array({number(0), number(16383), node(text("10.0.0.1"), 7000)});
+  assert_true(parse_slots(array({all}), kAsked).has_value());
+  assert_false(parse_slots(array({all, all}), kAsked).has_value());
+}
+
 void the_epoch_and_the_state_are_found(void**) {
   const ClusterInfo fine = parse_cluster_info(
       "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_current_epoch:17\r\ncluster_my_epoch:"
@@ -136,6 +151,7 @@ int main() {
       cmocka_unit_test(a_node_that_does_not_know_its_address_has_the_one_that_was_asked),
       cmocka_unit_test(a_host_name_counts_with_the_address_beside_it),
       cmocka_unit_test(what_makes_no_sense_is_no_map),
+      cmocka_unit_test(more_than_a_cluster_can_be_is_no_map),
       cmocka_unit_test(the_epoch_and_the_state_are_found),
       cmocka_unit_test(redirections_are_told_apart),
   };

@@ -38,6 +38,7 @@ void hex_digits_are_told_from_other_characters(void**) {
     const bool upper = "ABCDEF"sv.find(one) != std::string_view::npos;
     assert_row(is_hex("00" + one + "00") == (lower || upper), one);
     assert_row(is_lower_hex("00" + one + "00") == lower, one);
+    assert_row(is_lower_hex(std::string(31, 'f') + one + std::string(31, '0')) == lower, one);
   }
   assert_true(is_hex(""));
   assert_true(is_lower_hex(""));
@@ -150,7 +151,7 @@ void strict_utf8_is_told_from_other_bytes(void**) {
                                   "\xff"};
   // ASCII before and behind, as it is skipped in words.
   for (std::size_t before = 0; before < 20; ++before) {
-    for (const std::size_t behind : {0, 1, 7, 8, 9}) {
+    for (const unsigned behind : {0U, 1U, 7U, 8U, 9U}) {
       for (const auto text : good) {
         assert_row(is_utf8(std::string(before, 'x').append(text).append(behind, 'x')), text);
       }

@@ -420,11 +420,6 @@ void a_text_is_plain_if_it_needs_no_escape(void**) {
   }
 }
 
-void a_text_by_itself_is_quoted(void**) {
-  assert_text(json_text(""), R"("")");
-  assert_text(json_text("a\"b"), R"("a\"b")");
-}
-
 }  // namespace
 
 int main() {
@@ -453,7 +448,6 @@ int main() {
       cmocka_unit_test(an_object_is_written_in_order_without_blanks),
       cmocka_unit_test(only_what_must_be_escaped_is_escaped),
       cmocka_unit_test(a_text_is_plain_if_it_needs_no_escape),
-      cmocka_unit_test(a_text_by_itself_is_quoted),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

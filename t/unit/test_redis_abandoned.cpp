@@ -73,7 +73,7 @@ Token held_token() {
 void a_wallet_write_may_be_abandoned_anywhere(void**) {
   abandon_everywhere<PutOutcome>([](RedisStore& store) {
     const TokenRecord record{kNow + kDay, "*", "phone"};
-    (*redis)("HSET", kKeys.tokens(account_id()), held_token().digest(), record.text());
+    (*redis)("HSET", kKeys.tokens(account_id()), held_token().digest().text(), record.text());
     (*redis)("DEL", kKeys.wallet(account_id()));
     return store.put_wallet(held_token(), a_wallet(1), kNow);
   });

@@ -26,7 +26,7 @@ struct Mover {
   std::optional<Wallet> wallet() {
     const Token token = issue_token(*redis, account_id());
     auto view = finish(loop, store.get_wallet(token, kNow));
-    (*redis)("HDEL", kKeys.tokens(account_id()), token.digest());
+    (*redis)("HDEL", kKeys.tokens(account_id()), token.digest().text());
     return view->wallet;
   }
 

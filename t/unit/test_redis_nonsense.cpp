@@ -17,7 +17,6 @@ using namespace wallet_sync;
 namespace {
 
 constexpr UnixTime kNow = 1'700'000'000;
-constexpr LoginLimit kLimit{3, 900};
 
 struct Silent : Monitor {
   void warn(std::string_view) override {}
@@ -154,7 +153,8 @@ void a_mail_that_was_sent_at_the_end_of_time_is_too_soon(void**) {
   Worker worker;
   const auto renewal = worker.run(
       worker.store.renew_verification(an_email(), Verification{std::string(64, 'd'), kNow + 100}, 60, kNow),
-      {"+OK\r\n*4\r\n$1\r\n0\r\n$19\r\n9223372036854775807\r\n$-1\r\n$13\r\nx@example.com\r\n"});
+      {"+OK\r\n*6\r\n$1\r\n0\r\n$-1\r\n$-1\r\n$-1\r\n$19\r\n9223372036854775807\r\n$13\r\nx@example."
+       "com\r\n"});
   assert_true(renewal && renewal->outcome == ResendOutcome::too_soon);
 }
 
@@ -173,7 +173,7 @@ void an_update_to_a_sequence_that_no_wallet_has_is_not_told(void**) {
     auto join = subscriber.join(an_id());
     Peer& peer = worker.loop.peer(worker.loop.peers() - 1);
     peer.greets();
-    const std::string channel = worker.store.keys().events(an_id());
+    const std::string channel = worker.store.keys().events(an_id()).text();
     const auto message = [&](const std::string& payload) {
       peer.says("*3\r\n$7\r\nmessage\r\n$" + std::to_string(channel.size()) + "\r\n" + channel + "\r\n$" +
                 std::to_string(payload.size()) + "\r\n" + payload + "\r\n");

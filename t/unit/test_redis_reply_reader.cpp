@@ -200,6 +200,44 @@ void an_announced_array_takes_no_memory_before_it_comes(void**) {
   assert_in_range(allocated - before, 0, kPatience);
 }
 
+void replies_are_made_of_those_before_them(void**) {
+  ReplyReader reader;
+  struct Again : ReplyReader::Sink {
+    explicit Again(ReplyReader& its) : reader(its) {}
+    bool on_reply(Reply&& reply) override {
+      if (looks) {
+        seen += shown(reply) + ";";
+      }
+      replies.push_back(std::move(reply));
+      reader.reuse(replies);
+      return true;
+    }
+    ReplyReader& reader;
+    Replies replies;
+    std::string seen;
+    bool looks = true;
+  } sink(reader);
+  const std::string large = bulk(std::string(1000, 'x'));
+  const std::string small = bulk("a text that is longer than fifteen");
+  const std::string one = "*4\r\n" + large + "*1\r\n" + small + "$-1\r\n:5\r\n";
+  const std::string other = "*3\r\n" + small + "$0\r\n\r\n*2\r\n+OK\r\n" + bulk("short") + large;
+  const auto feed = [&] {
+    sink.seen.clear();
+    return reader.feed(one, sink) && reader.feed(other, sink);
+  };
+  for (int i = 0; i < 10; ++i) {
+    assert_true(feed());
+  }
+  const std::string seen = sink.seen;
+  const std::string x(1000, 'x');
+  const std::string text = "$a text that is longer than fifteen";
+  assert_text(seen, "[$" + x + " [" + text + "] nil :5];[" + text + " $ [+OK $short]];$" + x + ";");
+  sink.looks = false;
+  const std::size_t before = allocated;
+  assert_true(feed());
+  assert_int_equal(allocated - before, 0);
+}
+
 void one_that_is_destroyed_within_a_reply_leaks_nothing(void**) {
   ReplyReader reader;
   Kept kept;
@@ -222,6 +260,7 @@ int main() {
       cmocka_unit_test(what_came_before_the_error_is_passed_on),
       cmocka_unit_test(once_it_found_an_error_it_reads_no_more),
       cmocka_unit_test(it_stops_for_ever_when_no_more_is_wanted),
+      cmocka_unit_test(replies_are_made_of_those_before_them),
       cmocka_unit_test(one_that_is_destroyed_within_a_reply_leaks_nothing),
   };
   return cmocka_run_group_tests_name("redis reply reader", tests, nullptr, nullptr);

@@ -17,7 +17,7 @@ using Verdict = RedisProxy::Verdict;
 const Keyspace kKeys("wsync");
 
 Verification a_verification(const Token& token, UnixTime expires = kNow + 2 * kDay) {
-  return {token.digest(), expires, 0};
+  return {token.digest().text(), expires, 0};
 }
 
 // An account whose address is not verified yet, and the token that verifies it.
@@ -385,7 +385,7 @@ void an_account_that_expires_just_before_exec_is_not_half_revived(void**) {
 
 void failed_logins_are_counted_and_forgotten_with_the_window(void**) {
   Worker worker(redis->server());
-  const std::string key = kKeys.failures(account_id());
+  const std::string key = kKeys.failures(account_id()).text();
   for (std::int64_t i = 1; i <= 4; ++i) {
     const auto failed = worker.run(worker.store.count_failed_login(account_id(), 900));
     assert_int_equal(failed->count, i);

@@ -24,7 +24,7 @@ void sign_up(Worker& worker, char password = 'a', bool verified = true) {
 }
 
 NewToken record_of(const Token& token, std::string device = "phone", UnixTime expires = kNow + kDay) {
-  return {token.digest(), std::move(device), expires};
+  return {token.digest().text(), std::move(device), expires};
 }
 
 template <typename AnyWorker>
@@ -67,14 +67,14 @@ void a_saved_token_is_valid_and_only_its_digest_is_stored(void**) {
   const Token token = new_token(account_id());
   assert_true(save(worker, token) == LoginOutcome::saved);
   assert_true(state_of(worker, token) == TokenState::valid);
-  assert_text((*redis)("HGET", kKeys.tokens(account_id()), token.digest()).text,
-              std::to_string(kNow + kDay) + " * " + sha256_hex("phone"));
+  assert_text((*redis)("HGET", kKeys.tokens(account_id()), token.digest().text()).text,
+              std::to_string(kNow + kDay) + " * " + Digest::of("phone").text());
 }
 
 void of_a_thousand_tokens_the_first_to_expire_gives_way(void**) {
   Worker worker(redis->server());
   sign_up(worker);
-  const std::string key = kKeys.tokens(account_id());
+  const std::string key = kKeys.tokens(account_id()).text();
   for (int i = 0; i < 1000; ++i) {
     (*redis)("HSET", key, "digest" + std::to_string(i),
              std::to_string(kNow + 100 + i) + " * device" + std::to_string(i));

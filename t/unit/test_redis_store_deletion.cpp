@@ -37,7 +37,8 @@ void must_remove(AnyWorker& worker) {
 }
 
 std::int64_t keys_left() {
-  return static_cast<std::int64_t>((*redis)("KEYS", kKeys.account(account_id()) + "*").elements.size());
+  return static_cast<std::int64_t>(
+      (*redis)("KEYS", kKeys.account(account_id()).text() + "*").elements.size());
 }
 
 void nothing_is_left_of_it(void**) {
@@ -128,7 +129,7 @@ void a_login_does_not_come_after_its_account(void**) {
   furnish(rival);
   ProxiedWorker worker(redis->server());
   worker.just_before_exec([&] { must_remove(rival); });
-  const NewToken token{new_token(account_id()).digest(), "phone", kNow + kDay};
+  const NewToken token{new_token(account_id()).digest().text(), "phone", kNow + kDay};
   const auto result =
       worker.run(worker.store.save_token(account_id(), {password_hash('a'), ""}, token, kLimit, kNow));
   assert_true(result && result->outcome == LoginOutcome::credentials_changed);

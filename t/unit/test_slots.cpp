@@ -60,8 +60,8 @@ void everything_of_an_account_is_in_one_slot(void**) {
   const Keyspace keys("wsync");
   const AccountId id = AccountId::of(*Email::parse("satoshi@example.com"));
   const std::size_t slot = slot_of_tag(id.view());
-  for (const std::string& key : {keys.account(id), keys.wallet(id), keys.tokens(id), keys.failures(id),
-                                 keys.events(id), keys.user_ids(slot)}) {
+  for (const std::string& key : {keys.account(id).text(), keys.wallet(id).text(), keys.tokens(id).text(),
+                                 keys.failures(id).text(), keys.events(id).text(), keys.user_ids(slot)}) {
     assert_row(slot_of(key) == slot, key);
   }
 }
