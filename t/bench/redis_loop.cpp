@@ -3,10 +3,10 @@
 //
 //   redis_loop KIND SOCKET ACCOUNTS COUNT SIZE SEQUENCE CLIENTS SECONDS
 //
-// With several sockets and as many files of accounts, separated by commas, it is about the masters of a cluster,
-// each of which gets its part of COUNT and CLIENTS, and is told of writes by SPUBLISH.
-// ACCOUNTS is a file of lines "ACCOUNT-ID TOKEN-DIGEST", of which COUNT are used; all their wallets stand at
-// SEQUENCE. CLIENTS operations are under way at any time:
+// With several sockets and as many files of accounts, separated by commas, it is about the masters of a
+// cluster, each of which gets its part of COUNT and CLIENTS, and is told of writes by SPUBLISH. ACCOUNTS is a
+// file of lines "ACCOUNT-ID TOKEN-DIGEST", of which COUNT are used; all their wallets stand at SEQUENCE.
+// CLIENTS operations are under way at any time:
 //   get      reads, pipelined on one connection and flushed once per turn of the loop
 //   watch    writes, each alone on its connection from WATCH to EXEC, in two trips
 //   batch    writes, on two connections: each takes half of the clients, at most 32, into the same two trips
@@ -50,7 +50,8 @@ struct Clients {
   std::vector<std::unique_ptr<ScriptWriter>> scripts;
   std::vector<std::unique_ptr<Transaction>> transactions;
 
-  void start(const std::string& kind, Bench& bench, event_base* base, const char* socket, std::size_t clients) {
+  void start(const std::string& kind, Bench& bench, event_base* base, const char* socket,
+             std::size_t clients) {
     if (kind == "get") {
       redisAsyncContext* context = connect(base, socket);
       for (std::size_t i = 0; i < clients; ++i) {
