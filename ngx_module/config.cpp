@@ -141,12 +141,6 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);
   const Server server = conf.redis.value_or(default_server());
-  if (conf.settings.accounts.stored && !server.cluster.empty()) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_accounts: \"stored\" is not for clusters yet; write the addresses, or a "
-                       "wallet_sync_redis of another kind");
-    return static_cast<char*>(NGX_CONF_ERROR);
-  }
   conf.server = use(main.servers, server);
   if (server.tls && !use_tls(cf, main, *server.tls)) {
     return static_cast<char*>(NGX_CONF_ERROR);

@@ -1,13 +1,17 @@
 #include "admin_store.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <unordered_map>
 
 #include "records.hpp"
+#include "user_ids.hpp"
 
 namespace wallet_sync {
 namespace {
 
 constexpr int kKeysPerPage = 500;
+constexpr std::size_t kFirstSlotField = 8;     // of a line of CLUSTER NODES
 constexpr std::size_t kRepliesPerAccount = 9;  // MULTI, seven times QUEUED, EXEC
 
 HashFields fields_of(const Reply& reply) {
@@ -16,6 +20,31 @@ HashFields fields_of(const Reply& reply) {
     fields.emplace(reply.elements[i].text, reply.elements[i + 1].text);
   }
   return fields;
+}
+
+std::string line_with(std::string_view text, std::string_view mark) {
+  const std::size_t at = text.find(mark);
+  if (at == text.npos) {
+    return {};
+  }
+  const std::size_t begin = text.substr(0, at).find_last_of('\n') + 1;
+  return std::string(text.substr(begin, text.find_first_of("\r\n", at) - begin));
+}
+
+// Of CLUSTER NODES, the line of the node that was asked: what does not change by itself, its id, address and
+// slots.
+std::string own_line(std::string_view nodes) {
+  const std::string line = line_with(nodes, "myself,");
+  std::string kept;
+  std::size_t field = 0;
+  for (std::size_t begin = 0; begin < line.size(); ++field) {
+    const std::size_t end = std::min(line.find(' ', begin), line.size());
+    if (field < 2 || field >= kFirstSlotField) {
+      kept += line.substr(begin, end - begin) + ' ';
+    }
+    begin = end + 1;
+  }
+  return kept;
 }
 
 // The order of read_accounts' commands. False: it is not what they are answered with.
@@ -55,10 +84,39 @@ std::string StoredAccount::field(std::string_view name) const {
   return found != account.end() ? found->second : std::string();
 }
 
-Task<Result<ScanPage>> AdminStore::scan(std::string cursor) {
+// A master is known by its id, address, slots and those that come or go; and by its process, whose death
+// makes cursors void.
+Task<Result<Layout>> AdminStore::read_layout() {
+  Layout layout;
+  if (!clustered()) {
+    layout.slots.push_back(0);
+    co_return layout;
+  }
+  Commands ping;
+  ping.emplace_back("PING");
+  if (auto map_is_there = co_await ask_there(0, std::move(ping)); !map_is_there) {
+    co_return map_is_there.error();
+  }
+  layout.slots = topology().one_slot_of_each();
+  for (const std::size_t slot : layout.slots) {
+    Commands commands;
+    commands.emplace_back("CLUSTER", "NODES");
+    commands.emplace_back("INFO", "server");
+    auto replies = co_await ask_there(slot, std::move(commands));
+    if (!replies) {
+      co_return replies.error();
+    }
+    const std::string own = own_line((*replies)[0].text);
+    layout.masters += own + line_with((*replies)[1].text, "run_id:") + '\n';
+    layout.at_rest = layout.at_rest && own.find('[') == own.npos;
+  }
+  co_return layout;
+}
+
+Task<Result<ScanPage>> AdminStore::scan(std::size_t slot, std::string cursor) {
   Commands commands;
   commands.emplace_back("SCAN", cursor, "MATCH", keys().pattern(), "COUNT", kKeysPerPage);
-  auto replies = co_await ask_only(std::move(commands));
+  auto replies = co_await ask_there(slot, std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
@@ -73,13 +131,33 @@ Task<Result<ScanPage>> AdminStore::scan(std::string cursor) {
   co_return page;
 }
 
-// A transaction for each account: what is told of it belongs together.
+// A transaction for each account: what is told of it belongs together. Those of a master share a trip.
 Task<Result<std::vector<StoredAccount>>> AdminStore::read_accounts(std::vector<AccountId> ids,
                                                                    bool with_wallets) {
+  std::stable_sort(ids.begin(), ids.end(), [this](const AccountId& one, const AccountId& other) {
+    return &topology().of(one) < &topology().of(other);
+  });
   std::vector<StoredAccount> accounts;
-  if (ids.empty()) {
-    co_return accounts;
+  accounts.reserve(ids.size());
+  for (std::size_t begin = 0, end = 0; begin < ids.size(); begin = end) {
+    const Shard* shard = &topology().of(ids[begin]);
+    while (end < ids.size() && (end == begin || &topology().of(ids[end]) == shard)) {
+      ++end;
+    }
+    auto part = co_await read_of_one_master(
+        {ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.begin() + static_cast<std::ptrdiff_t>(end)},
+        with_wallets);
+    if (!part) {
+      co_return part.error();
+    }
+    std::move(part->begin(), part->end(), std::back_inserter(accounts));
   }
+  co_return accounts;
+}
+
+Task<Result<std::vector<StoredAccount>>> AdminStore::read_of_one_master(std::vector<AccountId> ids,
+                                                                        bool with_wallets) {
+  std::vector<StoredAccount> accounts;
   Commands commands;
   commands.reserve(ids.size() * kRepliesPerAccount);
   for (const AccountId& id : ids) {
@@ -97,7 +175,7 @@ Task<Result<std::vector<StoredAccount>>> AdminStore::read_accounts(std::vector<A
     commands.emplace_back("TTL", keys().failures(id));
     commands.emplace_back("EXEC");
   }
-  auto replies = co_await ask_only(std::move(commands));
+  auto replies = co_await ask_there(topology().slot(ids.front()), std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
@@ -112,14 +190,35 @@ Task<Result<std::vector<StoredAccount>>> AdminStore::read_accounts(std::vector<A
 }
 
 Task<Result<StoreNumbers>> AdminStore::read_numbers() {
-  Commands commands;
-  commands.emplace_back("GET", keys().next_user_id());
-  commands.emplace_back("HLEN", keys().whitelist());
-  auto replies = co_await ask_only(std::move(commands));
+  StoreNumbers numbers;
+  Commands length;
+  length.emplace_back("HLEN", keys().whitelist());
+  auto replies = co_await ask_of_key(keys().whitelist(), std::move(length));
   if (!replies) {
     co_return replies.error();
   }
-  co_return StoreNumbers{to_integer((*replies)[0].text).value_or(0), (*replies)[1].integer};
+  numbers.whitelisted = replies->front().integer;
+  if (!clustered()) {
+    Commands last;
+    last.emplace_back("GET", keys().next_user_id());
+    replies = co_await ask_of_key(keys().next_user_id(), std::move(last));
+    if (!replies) {
+      co_return replies.error();
+    }
+    numbers.last_user_id = to_integer(replies->front().text).value_or(0);
+  }
+  co_return numbers;
+}
+
+Task<Result<std::int64_t>> AdminStore::read_last_number(std::size_t slot) {
+  const std::string key = keys().user_ids(slot);
+  Commands commands;
+  commands.emplace_back("HGET", key, "last");
+  auto replies = co_await ask_of_key(key, std::move(commands));
+  if (!replies) {
+    co_return replies.error();
+  }
+  co_return to_integer(replies->front().text).value_or(0);
 }
 
 // What is done twice, since the first EXEC lost its reply, does no harm: all of it can be repeated.
@@ -179,7 +278,7 @@ Task<Result<bool>> AdminStore::delete_by_hand(Email email) {
 Task<Result<bool>> AdminStore::add_to_whitelist(Email email, UnixTime now) {
   Commands commands;
   commands.emplace_back("HSETNX", keys().whitelist(), email.normalized(), now);
-  auto replies = co_await ask_only(std::move(commands));
+  auto replies = co_await ask_of_key(keys().whitelist(), std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
@@ -189,7 +288,7 @@ Task<Result<bool>> AdminStore::add_to_whitelist(Email email, UnixTime now) {
 Task<Result<bool>> AdminStore::remove_from_whitelist(Email email) {
   Commands commands;
   commands.emplace_back("HDEL", keys().whitelist(), email.normalized());
-  auto replies = co_await ask_only(std::move(commands));
+  auto replies = co_await ask_of_key(keys().whitelist(), std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
@@ -199,7 +298,7 @@ Task<Result<bool>> AdminStore::remove_from_whitelist(Email email) {
 Task<Result<std::vector<std::pair<std::string, std::string>>>> AdminStore::read_whitelist() {
   Commands commands;
   commands.emplace_back("HGETALL", keys().whitelist());
-  auto replies = co_await ask_only(std::move(commands));
+  auto replies = co_await ask_of_key(keys().whitelist(), std::move(commands));
   if (!replies) {
     co_return replies.error();
   }
@@ -218,7 +317,7 @@ Task<Result<bool>> AdminStore::reserve_user_ids(UserId last) {
   if (numbers->last_user_id < last) {  // what others draw meanwhile only moves it on
     Commands commands;
     commands.emplace_back("INCRBY", keys().next_user_id(), last - numbers->last_user_id);
-    auto replies = co_await ask_only(std::move(commands), Repeat::no);
+    auto replies = co_await ask_of_key(keys().next_user_id(), std::move(commands), Repeat::no);
     if (!replies) {
       co_return replies.error();
     }
@@ -226,10 +325,33 @@ Task<Result<bool>> AdminStore::reserve_user_ids(UserId last) {
   co_return true;
 }
 
+Task<Result<bool>> AdminStore::reserve_in_slot(AccountId account, UserId last) {
+  const std::size_t slot = topology().slot(account);
+  if (last < kFirstOfCluster || slot_of_user_id(last) != slot) {
+    co_return true;  // nobody is given it here
+  }
+  const std::string ids = keys().user_ids(slot);
+  const std::int64_t number = number_of_user_id(last);
+  Look look;
+  look.watch = {ids};
+  look.reads.emplace_back("HGET", ids, "last");
+  auto decide = [&](Seen seen, bool) -> Result<Decision<bool>> {
+    Decision<bool> decision{true, {}};
+    if (to_integer(seen[0].text).value_or(0) < number) {
+      decision.writes.emplace_back("HSET", ids, "last", number);
+    }
+    return decision;
+  };
+  co_return co_await change<bool>(account, std::move(look), decide);
+}
+
 Task<Result<UserId>> AdminStore::draw_user_id() {
+  if (clustered()) {
+    co_return UserId{0};
+  }
   Commands commands;
   commands.emplace_back("INCR", keys().next_user_id());
-  auto replies = co_await ask_only(std::move(commands), Repeat::no);
+  auto replies = co_await ask_of_key(keys().next_user_id(), std::move(commands), Repeat::no);
   if (!replies) {
     co_return replies.error();
   }

@@ -29,8 +29,18 @@ struct StoredAccount {
   bool verified() const { return field("verified") == "1"; }
 };
 
+// Who has what of a cluster. Two that are equal, and at rest, mean that between them no key changed its place
+// and no cursor of SCAN became void.
+struct Layout {
+  std::vector<std::size_t> slots;  // one of each master; without a cluster, one
+  std::string masters;             // as they tell of themselves
+  bool at_rest = true;             // no slot is on its way
+
+  bool operator==(const Layout&) const = default;
+};
+
 struct StoreNumbers {
-  UserId last_user_id = 0;
+  UserId last_user_id = 0;  // 0 in a cluster: see read_last_number
   std::int64_t whitelisted = 0;
 };
 
@@ -44,11 +54,15 @@ class AdminStore final : public RedisStore {
  public:
   using RedisStore::RedisStore;
 
-  // `cursor` is "0" at first.
-  Task<Result<ScanPage>> scan(std::string cursor);
+  bool clustered() const { return topology().clustered(); }
+  Task<Result<Layout>> read_layout();
+  // What the master of the slot has. `cursor` is "0" at first.
+  Task<Result<ScanPage>> scan(std::size_t slot, std::string cursor);
   // Each as it stood at one moment.
   Task<Result<std::vector<StoredAccount>>> read_accounts(std::vector<AccountId> ids, bool with_wallets);
   Task<Result<StoreNumbers>> read_numbers();
+  // How many user ids the slot of a cluster has given.
+  Task<Result<std::int64_t>> read_last_number(std::size_t slot);
 
   // False: there is no such account, or what has its id is another address'. So are the next two.
   Task<Result<bool>> verify_by_hand(Email email, UnixTime now);
@@ -62,13 +76,17 @@ class AdminStore final : public RedisStore {
   // Address and since when.
   Task<Result<std::vector<std::pair<std::string, std::string>>>> read_whitelist();
 
-  // Moving in; see import_store.hpp.
+  // Moving in; see import_store.hpp. In a cluster an account without an id is given one with all the rest.
   Task<Result<struct ImportResult>> import_account(const struct ImportedAccount& imported, bool dry_run);
-  // No signup is given one of the ids up to this one from now on.
+  // No signup is given one of the ids up to this one from now on; not in a cluster.
   Task<Result<bool>> reserve_user_ids(UserId last);
+  // In a cluster: no signup in the account's slot is, if it is an id of that slot.
+  Task<Result<bool>> reserve_in_slot(AccountId account, UserId last);
+  // 0 in a cluster.
   Task<Result<UserId>> draw_user_id();
 
  private:
+  Task<Result<std::vector<StoredAccount>>> read_of_one_master(std::vector<AccountId> ids, bool with_wallets);
   // Runs `writes` on the account of the address, whatever its state.
   template <typename Writes>
   Task<Result<bool>> change_by_hand(Email email, Writes writes);

@@ -24,7 +24,8 @@ struct SlotMap {
 };
 
 // The reply to CLUSTER SLOTS. `asked`: whom, which counts where a node does not know its own address.
-// nullopt: it makes no sense, or is more than a cluster can be. A node that is known by a name alone is left out: to resolve it would block.
+// nullopt: it makes no sense, or is more than a cluster can be. A node that is known by a name alone is left
+// out: to resolve it would block.
 std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked);
 
 struct ClusterInfo {

@@ -2,6 +2,7 @@
 
 #include "admin_store.hpp"
 #include "records.hpp"
+#include "user_ids.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -47,12 +48,17 @@ Command read_here(const std::string& key) {
 Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imported, bool dry_run) {
   const AccountId id = AccountId::of(imported.email);
   const std::string key = keys().account(id).text();
-  const Account& account = imported.account;
+  Account account = imported.account;
+  const std::string ids = clustered() ? keys().user_ids(topology().slot(id)) : std::string();
   Look look;
   look.watch = {key, keys().wallet(id).text(), keys().tokens(id).text()};
   look.weight = imported.wallet ? imported.wallet->encrypted.size() : 0;
   look.reads.push_back(read_here(key));
   look.reads.emplace_back("HMGET", keys().wallet(id), "sequence", "hmac", "wallet", "write");
+  if (clustered()) {
+    look.watch.push_back(ids);
+    look.reads.emplace_back("HGET", ids, "last");
+  }
   const std::string write = next_write_id();
 
   const auto account_fields = [&] {
@@ -84,6 +90,14 @@ Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imp
     const std::vector<Reply>& wallet = seen[1].elements;
     Decision<ImportResult> decision{{ImportOutcome::unchanged, here.id}, {}};
     if (!here.there) {
+      if (clustered() && imported.account.id == 0 && !dry_run) {
+        const std::int64_t number = (seen[2].is_nil() ? 0 : to_integer(seen[2].text).value_or(-1)) + 1;
+        if (number < 1 || number > kMostOfASlot) {
+          return StoreError::internal;
+        }
+        account.id = user_id_of(topology().slot(id), number);
+        decision.writes.emplace_back("HSET", ids, "last", number);
+      }
       decision.outcome = {ImportOutcome::created, account.id};
       decision.writes.emplace_back("DEL", keys().wallet(id), keys().tokens(id));  // there should be none
       decision.writes.push_back(account_fields());
@@ -115,7 +129,7 @@ Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imp
         decision.writes.push_back(wallet_fields(wallet[3].text));
       }
       decision.writes.emplace_back("DEL", keys().tokens(id), keys().failures(id));
-      decision.writes.emplace_back("PUBLISH", keys().events(id), kPasswordChanged);
+      decision.writes.push_back(publish(id, kPasswordChanged));
       return decision;
     }
     if (maybe_written && (!imported.wallet || holds_mark(wallet[3].text, write))) {
@@ -131,7 +145,7 @@ Task<Result<ImportResult>> AdminStore::import_account(const ImportedAccount& imp
     }
     if (newer) {
       decision.writes.push_back(wallet_fields(wallet[3].text));
-      decision.writes.emplace_back("PUBLISH", keys().events(id), imported.wallet->sequence);
+      decision.writes.push_back(publish(id, std::to_string(imported.wallet->sequence)));
     }
     if (!decision.writes.empty()) {
       decision.outcome.outcome = ImportOutcome::updated;

@@ -66,8 +66,11 @@ class RedisStore : public Store {
   // The same with functions instead of commands and replies, as Glance has it.
   template <typename T, typename Write, typename Understand>
   Task<Result<T>> glance(AccountId account, Write write, Understand understand);
-  // The same of the only shard, about anything; not for clusters.
-  Task<Result<Replies>> ask_only(Commands commands, Repeat repeat = Repeat::yes);
+  // The same about a key that is no account's.
+  Task<Result<Replies>> ask_of_key(std::string_view key, Commands commands, Repeat repeat = Repeat::yes);
+  // The same of the master of a slot, about anything it has. If it sends any of it elsewhere, nobody follows:
+  // it is unavailable, and another attempt goes to the right place.
+  Task<Result<Replies>> ask_there(std::size_t slot, Commands commands);
   // Counts the failure and passes it on.
   StoreError failed(StoreError error) { return topology_.first().changes.failed(error); }
   // The next state of an account; see change.hpp. To be awaited at once.
@@ -85,12 +88,13 @@ class RedisStore : public Store {
   Commands deletion(const AccountId& id) const;
 
  private:
+  Task<Result<Replies>> ask_of_slot(std::size_t slot, Commands commands, Repeat repeat);
   // What came of it in the end: none of the replies is an error.
-  Task<Result<Replies>> settled(AccountId account, Commands commands, Replies replies,
+  Task<Result<Replies>> settled(std::size_t slot, Commands commands, Replies replies,
                                 std::int64_t deadline_ms);
   bool elsewhere(const Replies& replies) const;
   // What a node of a cluster has redirected goes where it has to; see store_routing.cpp.
-  Task<Result<Replies>> follow(AccountId account, Commands commands, Replies replies,
+  Task<Result<Replies>> follow(std::size_t slot, Commands commands, Replies replies,
                                std::int64_t deadline_ms);
   Result<Replies> checked(const Shard& shard, Result<Replies> replies);
   Task<Result<Standing>> read_one_standing(AccountId account);
@@ -112,8 +116,8 @@ Task<Result<T>> RedisStore::glance(AccountId account, Write write, Understand un
   if (glance.exceptions()) {
     CommandList list;
     write(list);
-    auto replies = co_await settled(account, std::move(list.commands), *std::move(glance.exceptions()),
-                                    glance.deadline_ms());
+    auto replies = co_await settled(topology_.slot(account), std::move(list.commands),
+                                    *std::move(glance.exceptions()), glance.deadline_ms());
     if (!replies) {
       co_return replies.error();
     }

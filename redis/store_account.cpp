@@ -1,21 +1,9 @@
 // Accounts: signing up, verifying the address, failed logins.
 #include "records.hpp"
 #include "redis_store.hpp"
+#include "user_ids.hpp"
 
 namespace wallet_sync {
-namespace {
-
-// Ids of a cluster begin here, so that accounts which come from a single Redis keep theirs. All stay below
-// 2^53, which JSON's readers can tell apart.
-constexpr UserId kFirstOfCluster = UserId{1} << 40;
-
-constexpr std::int64_t kMostOfASlot = ((UserId{1} << 53) - kFirstOfCluster) / static_cast<UserId>(kSlots) - 1;
-
-UserId user_id_of(std::size_t slot, std::int64_t number) {
-  return kFirstOfCluster + number * static_cast<UserId>(kSlots) + static_cast<UserId>(slot);
-}
-
-}  // namespace
 
 Task<Result<LoginState>> RedisStore::read_login(Email email) {
   const AccountId id = AccountId::of(email);

@@ -41,11 +41,12 @@ Commands RedisStore::deletion(const AccountId& id) const {
   return writes;
 }
 
-// A hash, so that it takes no more rights than the rest. Not in a cluster.
+// A hash, so that it takes no more rights than the rest. In a cluster it is in one slot: only signups ask for
+// it, which hash a password.
 Task<Result<bool>> RedisStore::is_whitelisted(Email email) {
   Commands commands;
   commands.emplace_back("HGET", keys().whitelist(), email.normalized());
-  auto replies = co_await ask_only(std::move(commands));
+  auto replies = co_await ask_of_key(keys().whitelist(), std::move(commands));
   if (!replies) {
     co_return replies.error();
   }

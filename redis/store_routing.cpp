@@ -38,31 +38,44 @@ std::size_t first_redirected(const Replies& all, std::optional<Redirection>& red
 }  // namespace
 
 Task<Result<Replies>> RedisStore::ask(AccountId account, Commands commands, Repeat repeat) {
-  Read read(topology_.of(account).links, std::move(commands), repeat);
-  auto replies = co_await read;
-  if (replies && elsewhere(*replies)) {
-    co_return co_await settled(account, read.take_commands(), *std::move(replies), read.deadline_ms());
-  }
-  co_return checked(topology_.of(account), std::move(replies));
+  return ask_of_slot(topology_.slot(account), std::move(commands), repeat);
 }
 
-Task<Result<Replies>> RedisStore::settled(AccountId account, Commands commands, Replies replies,
+Task<Result<Replies>> RedisStore::ask_of_key(std::string_view key, Commands commands, Repeat repeat) {
+  return ask_of_slot(topology_.slot_of_key(key), std::move(commands), repeat);
+}
+
+Task<Result<Replies>> RedisStore::ask_of_slot(std::size_t slot, Commands commands, Repeat repeat) {
+  Read read(topology_.of_slot(slot).links, std::move(commands), repeat);
+  auto replies = co_await read;
+  if (replies && elsewhere(*replies)) {
+    co_return co_await settled(slot, read.take_commands(), *std::move(replies), read.deadline_ms());
+  }
+  co_return checked(topology_.of_slot(slot), std::move(replies));
+}
+
+// Nobody follows: see redis_store.hpp.
+Task<Result<Replies>> RedisStore::ask_there(std::size_t slot, Commands commands) {
+  auto replies = co_await Read(topology_.of_slot(slot).links, std::move(commands), Repeat::yes);
+  if (replies && elsewhere(*replies)) {
+    topology_.doubt();
+    co_return StoreError::unavailable;
+  }
+  co_return checked(topology_.of_slot(slot), std::move(replies));
+}
+
+Task<Result<Replies>> RedisStore::settled(std::size_t slot, Commands commands, Replies replies,
                                           std::int64_t deadline_ms) {
   Result<Replies> last = std::move(replies);
   if (elsewhere(*last)) {
-    last = co_await follow(account, std::move(commands), *std::move(last), deadline_ms);
+    last = co_await follow(slot, std::move(commands), *std::move(last), deadline_ms);
   }
-  co_return checked(topology_.of(account), std::move(last));
+  co_return checked(topology_.of_slot(slot), std::move(last));
 }
 
 bool RedisStore::elsewhere(const Replies& replies) const {
   std::optional<Redirection> ignored;
   return topology_.clustered() && (replies.empty() || first_redirected(replies, ignored) < replies.size());
-}
-
-Task<Result<Replies>> RedisStore::ask_only(Commands commands, Repeat repeat) {
-  auto replies = co_await Read(topology_.first().links, std::move(commands), repeat);
-  co_return checked(topology_.first(), std::move(replies));
 }
 
 Result<Replies> RedisStore::checked(const Shard& shard, Result<Replies> replies) {
@@ -84,10 +97,10 @@ Result<Replies> RedisStore::checked(const Shard& shard, Result<Replies> replies)
 // Replies up to the first that was redirected stand; what follows it is asked again after it, for the order
 // in which an account's keys are read matters. Of a transaction nothing has run. ASK is followed for the one
 // command that met it: a key that has not arrived looks as if it did not exist.
-Task<Result<Replies>> RedisStore::follow(AccountId account, Commands commands, Replies replies,
+Task<Result<Replies>> RedisStore::follow(std::size_t slot, Commands commands, Replies replies,
                                          std::int64_t deadline_ms) {
   const bool whole = is_transaction(commands);
-  Shard* told_by = &topology_.of(account);
+  Shard* told_by = &topology_.of_slot(slot);
   Replies known;
   std::size_t asked_at = 0;  // the index of the command that replies.front() belongs to
   std::int64_t pause = 0;
@@ -131,7 +144,7 @@ Task<Result<Replies>> RedisStore::follow(AccountId account, Commands commands, R
       again.insert(again.end(), commands.begin() + static_cast<std::ptrdiff_t>(asked_at),
                    commands.begin() + static_cast<std::ptrdiff_t>(end));
     } else {
-      where = &topology_.of(account);
+      where = &topology_.of_slot(slot);
       again.assign(commands.begin() + static_cast<std::ptrdiff_t>(asked_at), commands.end());
     }
     told_by = where;

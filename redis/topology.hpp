@@ -62,6 +62,9 @@ class Topology final : private ClusterWatch::Listener, private ChangeQueue::Rout
   Topology& operator=(const Topology&) = delete;
 
   bool clustered() const { return watch_ != nullptr; }
+  // Without a cluster there is one slot.
+  std::size_t slot(const AccountId& account) const { return clustered() ? slot_of_tag(account.view()) : 0; }
+  std::size_t slot_of_key(std::string_view key) const { return clustered() ? slot_of(key) : 0; }
   Shard& of(const AccountId& account) { return of(account.view()); }
   Shard& of(std::string_view account) {
     return clustered() ? *by_slot_[slot_of_tag(account)] : *shards_.front();

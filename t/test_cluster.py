@@ -9,6 +9,7 @@ from support.api import PASSWORD, assert_unavailable, new_email, state
 from support.api3 import Api3
 from support.cluster import Cluster, ClusterServer, Writers
 from support.crowd import together
+from support.ports import free_port
 from support.settings import rounds, stretched
 from support.wait import until
 from support.websocket import POLICY, Device, devices_on_workers
@@ -297,12 +298,12 @@ def test_a_redis_that_is_no_cluster_is_named(own_server, server_of):
 
 
 def test_a_node_of_a_cluster_is_named(make_server):
-    server = make_server(redis_conf=["cluster-enabled yes"]).start()
+    server = make_server(redis_conf=["cluster-enabled yes", f"cluster-port {free_port()}"]).start()
     assert_not_served(server, r"it is a node of a Redis Cluster; write cluster://host:port")
 
 
 def test_a_node_without_slots_serves_nobody(make_server, server_of):
-    lonely = make_server(redis_conf=["cluster-enabled yes"])
+    lonely = make_server(redis_conf=["cluster-enabled yes", f"cluster-port {free_port()}"])
     lonely.redis.start()
     server = server_of(f"cluster://{lonely.redis.tcp_address}")
     assert_unavailable(server.api.signup(new_email()))

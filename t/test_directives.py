@@ -106,11 +106,6 @@ def test_a_wrong_account_mode_is_refused_with_the_right_ones(check, arguments, h
     assert_refused(check(f"{REDIS} wallet_sync_accounts {arguments};"), "wallet_sync_accounts", hint)
 
 
-def test_the_list_in_redis_is_not_for_clusters(check):
-    stored = "wallet_sync_accounts whitelist stored;"
-    assert_refused(check(f"wallet_sync_redis cluster://127.0.0.1; {stored}"), "wallet_sync_accounts", "not for clusters")
-
-
 @pytest.mark.parametrize("value", ["yes", "On", "1"])
 def test_a_wrong_word_for_deletion_is_refused(check, value):
     assert_refused(check(f"{REDIS} wallet_sync_account_deletion {value};"), "wallet_sync_account_deletion", "on or off")

@@ -8,6 +8,7 @@
 #include "json.hpp"
 #include "password.hpp"
 #include "records.hpp"
+#include "user_ids.hpp"
 
 using namespace wallet_sync;
 
@@ -17,7 +18,7 @@ constexpr std::size_t kMostTokens = 1000;  // as a login leaves them, or fewer
 
 class Checker {
  public:
-  Checker(Session& session, bool json) : keys_(session.store().keys()), json_(json) {}
+  Checker(Session& session, bool json) : session_(session), keys_(session.store().keys()), json_(json) {}
 
   void look_at(const StoredAccount& account) {
     for (const std::string& part : account.wrong_types) {
@@ -38,20 +39,30 @@ class Checker {
   }
 
   void look_at_other(const std::string& key) {
-    for (const std::string& known : {keys_.next_user_id(), keys_.whitelist()}) {
-      if (key == known) {
-        return;
-      }
+    if (key == keys_.next_user_id() || key == keys_.whitelist() || keys_.is_user_ids(key)) {
+      return;
     }
     complain("", "the key \"" + shown(key) + "\" is none of wallet-sync's");
   }
 
   // The numbers are read last: an id is drawn before its account is made.
-  int finish(const StoreNumbers& numbers) {
+  int finish() {
+    const auto numbers = session_.run<StoreNumbers>([&] { return session_.store().read_numbers(); });
+    std::unordered_map<std::size_t, UserId> last;  // of a cluster's slots
     for (const auto& [id, account] : ids_) {
-      if (id > numbers.last_user_id) {
+      UserId drawn = numbers.last_user_id;
+      if (session_.store().clustered()) {
+        const std::size_t slot = id >= kFirstOfCluster ? slot_of_user_id(id) : kSlots;
+        const auto [place, fresh] = last.try_emplace(slot, id);
+        if (fresh && slot != kSlots) {
+          place->second = user_id_of(
+              slot, session_.run<std::int64_t>([&] { return session_.store().read_last_number(slot); }));
+        }
+        drawn = slot != kSlots ? place->second : id;  // one that came with its account
+      }
+      if (id > drawn) {
         complain(account, "its user id " + std::to_string(id) + " is beyond the last one drawn, " +
-                              std::to_string(numbers.last_user_id));
+                              std::to_string(drawn));
       }
     }
     if (json_) {
@@ -142,6 +153,7 @@ class Checker {
     }
   }
 
+  Session& session_;
   const Keyspace& keys_;
   bool json_;
   std::int64_t accounts_ = 0;
@@ -169,12 +181,14 @@ int show_statistics(Session& session, const AdminOptions& options) {
                                            {"on the whitelist", "whitelisted"},
                                            {"last user id", "lastUserId"}}};
   const UnixTime now = Session::now();
+  UserId highest = 0;
   session.for_each_account(false, [&](const StoredAccount& account) {
     numbers[locked].value += account.failed.count > 0 ? 1 : 0;
     if (account.account.empty()) {
       return;
     }
     ++numbers[accounts].value;
+    highest = std::max(highest, to_integer(account.field("user-id")).value_or(0));
     numbers[verified].value += account.verified() ? 1 : 0;
     numbers[wallets].value += account.wallet.empty() ? 0 : 1;
     numbers[bytes].value += account.wallet_bytes;
@@ -186,7 +200,7 @@ int show_statistics(Session& session, const AdminOptions& options) {
   });
   const auto stored = session.run<StoreNumbers>([&] { return session.store().read_numbers(); });
   numbers[whitelisted].value = stored.whitelisted;
-  numbers[last_id].value = stored.last_user_id;
+  numbers[last_id].value = session.store().clustered() ? highest : stored.last_user_id;
   JsonWriter json;
   for (const Number& number : numbers) {
     json.number(number.json_name, number.value);
@@ -205,5 +219,5 @@ int check_store(Session& session, const AdminOptions& options) {
   session.for_each_account(
       false, [&](const StoredAccount& account) { checker.look_at(account); },
       [&](const std::string& key) { checker.look_at_other(key); });
-  return checker.finish(session.run<StoreNumbers>([&] { return session.store().read_numbers(); }));
+  return checker.finish();
 }

@@ -9,6 +9,7 @@
 #include "import_report.hpp"
 #include "server_words.hpp"
 #include "session.hpp"
+#include "user_ids.hpp"
 
 using namespace wallet_sync;
 
@@ -34,10 +35,6 @@ Options:
 
 Status: 0 done, 1 somebody was skipped, or it was stopped, or Redis or the file cannot be used, 2 wrong usage.
 )";
-
-// Those above are a cluster's, or more than JSON's readers can tell apart; and the next one has to be a
-// number.
-constexpr UserId kMostUserId = (UserId{1} << 40) - 1;
 
 constexpr std::size_t kRowsAtOnce = 64;
 constexpr std::size_t kBytesAtOnce = 4 << 20;
@@ -98,12 +95,8 @@ class Import {
  private:
   // User ids are kept, so nobody else may have them, nor get them from now on.
   void learn_user_ids() {
-    Statement last(file_, "SELECT max(user_id) FROM accounts WHERE user_id <= ?");
-    last.bind(0, kMostUserId);
-    last.step();
-    const std::int64_t last_id = last.integer(0);
-    if (!dry_run_ && last_id > 0) {
-      session_.run<bool>([&] { return session_.store().reserve_user_ids(last_id); });
+    if (!dry_run_) {
+      reserve_user_ids();
     }
     session_.for_each_account(false, [&](const StoredAccount& account) {
       if (const auto id = to_integer(account.field("user-id"))) {
@@ -111,6 +104,43 @@ class Import {
         present_.insert(account.id.hex());
       }
     });
+  }
+
+  void reserve_user_ids() {
+    if (session_.store().clustered()) {
+      return reserve_in_slots();
+    }
+    Statement last(file_, "SELECT max(user_id) FROM accounts WHERE user_id < ?");
+    last.bind(0, kFirstOfCluster);
+    last.step();
+    const std::int64_t last_id = last.integer(0);
+    if (last_id > 0) {
+      session_.run<bool>([&] { return session_.store().reserve_user_ids(last_id); });
+    }
+  }
+
+  // Each slot has its counter, and its accounts have ids of it, unless they come from a server that is no
+  // cluster.
+  void reserve_in_slots() {
+    Statement rows(file_, "SELECT user_id, email FROM accounts WHERE user_id >= ?");
+    rows.bind(0, kFirstOfCluster);
+    std::unordered_map<std::size_t, std::pair<AccountId, UserId>> last;
+    while (rows.step()) {
+      if (const auto email = Email::parse(rows.text(1))) {
+        const AccountId account = AccountId::of(*email);
+        const UserId id = rows.integer(0);
+        if (const std::size_t slot = slot_of_tag(account.view());
+            slot == slot_of_user_id(id) && is_of_cluster(id)) {
+          const auto place = last.try_emplace(slot, account, id).first;
+          place->second.second = std::max(place->second.second, id);
+        }
+      }
+    }
+    for (const auto& [slot, highest] : last) {
+      session_.run<bool>([&, account = highest.first, id = highest.second] {
+        return session_.store().reserve_in_slot(account, id);
+      });
+    }
   }
 
   // Whether the row can be given to the store.
@@ -127,11 +157,21 @@ class Import {
     }
     const auto owner = owners_.find(row.user_id);
     const bool taken = owner != owners_.end() && owner->second != id;
-    if ((taken || row.user_id > kMostUserId) && !present_.contains(id)) {
+    if ((taken || is_no_id_of_ours(row)) && !present_.contains(id)) {
       row.imported->account.id =
           dry_run_ ? 0 : session_.run<UserId>([&] { return session_.store().draw_user_id(); });
     }
     return true;
+  }
+
+  // One that Redis would never give: a cluster's where there is none, or one of another slot's or beyond them
+  // all.
+  bool is_no_id_of_ours(const Row& row) const {
+    if (row.user_id < kFirstOfCluster) {
+      return false;
+    }
+    return !session_.store().clustered() || !is_of_cluster(row.user_id) ||
+           slot_of_user_id(row.user_id) != slot_of_tag(AccountId::of(row.imported->email).view());
   }
 
   void take(std::vector<Row>& batch) {

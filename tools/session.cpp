@@ -16,6 +16,7 @@ using namespace wallet_sync;
 namespace {
 
 constexpr std::size_t kAccountsPerRead = 64;
+constexpr unsigned kMostPasses = 5;
 constexpr std::int64_t kPauseMs = 200;
 constexpr std::size_t kLongestSecret = 1024;
 
@@ -106,9 +107,6 @@ Session::Session(Arguments& arguments) : program_(arguments.program()) {
   if (!server) {
     arguments.fail("--redis: " + wrong);
   }
-  if (!server->cluster.empty()) {
-    arguments.fail("--redis: the tools are not for clusters yet; write the address of a Redis that is none");
-  }
   arguments.rest();  // before anything is connected
   Monitor& monitor = *this;
   store_ = std::make_unique<AdminStore>(loop_, *std::move(server), monitor);
@@ -152,9 +150,7 @@ void Session::for_each_account(bool with_wallets, const std::function<void(const
     }
     ids.clear();
   };
-  std::string cursor = "0";
-  do {
-    const ScanPage page = run<ScanPage>([&] { return store().scan(cursor); });
+  const auto look_at = [&](const ScanPage& page) {
     for (const std::string& key : page.keys) {
       const auto owner = store().keys().owner_of(key);
       if (!owner || !is_part(owner->part)) {
@@ -168,11 +164,37 @@ void Session::for_each_account(bool with_wallets, const std::function<void(const
         read();
       }
     }
-    cursor = page.next;
-  } while (cursor != "0");
-  if (!ids.empty()) {
-    read();
+  };
+  // Keys that change their master while we go from one to the next may have passed us by: then once more, for
+  // those that were not seen.
+  for (unsigned passes = 1;; ++passes) {
+    const Layout layout = read_layout();
+    for (const std::size_t slot : layout.slots) {
+      std::string cursor = "0";
+      do {
+        const ScanPage page = run<ScanPage>([&] { return store().scan(slot, cursor); });
+        look_at(page);
+        cursor = page.next;
+      } while (cursor != "0");
+    }
+    if (!ids.empty()) {
+      read();
+    }
+    if (layout.at_rest && layout == read_layout()) {
+      return;
+    }
+    if (passes == kMostPasses) {
+      std::fprintf(stderr,
+                   "%s: slots of the cluster move, so this may not be all; run it again when they rest\n",
+                   program_.c_str());
+      std::exit(kFailed);
+    }
+    pause();
   }
+}
+
+Layout Session::read_layout() {
+  return run<Layout>([&] { return store().read_layout(); });
 }
 
 std::string shown(std::string_view text) {

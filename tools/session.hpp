@@ -55,7 +55,8 @@ class Session : private wallet_sync::Monitor {
     return results;
   }
 
-  // Calls `visit` for each account that has any key, once, some of them at a time.
+  // Calls `visit` for each account that has any key, once, some of them at a time. Ends the program if it
+  // cannot be sure to have seen all of them.
   void for_each_account(bool with_wallets,
                         const std::function<void(const wallet_sync::StoredAccount&)>& visit,
                         const std::function<void(const std::string& key)>& visit_other = {});
@@ -73,6 +74,7 @@ class Session : private wallet_sync::Monitor {
   static bool worth_repeating(wallet_sync::StoreError error);
   [[noreturn]] void give_up(wallet_sync::StoreError error);
   void pause();
+  wallet_sync::Layout read_layout();
 
   void warn(std::string_view line) override;
   void notice(std::string_view) override {}

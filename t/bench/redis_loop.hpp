@@ -37,6 +37,7 @@ struct Bench {
   std::vector<Account> accounts;
   std::string wallet;
   std::string hmac = std::string(64, 'h');
+  std::string publish;  // the command
   std::size_t turn = 0;
   std::uint64_t writes = 0;
   std::vector<std::uint32_t> microseconds;  // that each operation took

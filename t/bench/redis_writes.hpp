@@ -99,7 +99,7 @@ class Transaction {
       ::send(context_, expect_status, nullptr,
              {"HSET", account->wallet_key, "sequence", sequence, "hmac", bench_.hmac, "wallet", bench_.wallet,
               "write", bench_.next_write_id(), "updated", "1700000000"});
-      ::send(context_, expect_status, nullptr, {"PUBLISH", account->channel, sequence});
+      ::send(context_, expect_status, nullptr, {bench_.publish, account->channel, sequence});
     }
     ::send(context_, on_exec, this, {"EXEC"});
   }

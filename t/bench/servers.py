@@ -124,11 +124,12 @@ class Accounts:
 
     The token's first 24 digits are the account's id, as everywhere in wallet-sync."""
 
-    def __init__(self, directory, count):
+    def __init__(self, directory, count, tokens=None):
+        """tokens: those of the accounts, if they are not to be drawn."""
         self.sequence = FIRST_SEQUENCE
         self.tokens_file = directory / "tokens"
         self.digests_file = directory / "digests"
-        self.tokens = [secrets.token_hex(32) for _ in range(count)]
+        self.tokens = tokens or [secrets.token_hex(32) for _ in range(count)]
         self.ids = [token[:24] for token in self.tokens]
         self.digests = [hashlib.sha256(token.encode()).hexdigest() for token in self.tokens]
         self.tokens_file.write_text("".join(f"{token}\n" for token in self.tokens))

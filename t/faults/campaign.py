@@ -26,7 +26,7 @@ class Round:
         self.recorder = records.Recorder({**deployment.facts, "seed": seed}, path)
         self.trouble, self.refused = [], []
         self.last_writes = 20  # seconds within which every account must be able to write once more
-        self.population = Population(self.recorder, deployment.port, seed, mix)
+        self.population = Population(self.recorder, deployment.port, seed, mix or deployment.mix, deployment.plant)
 
     async def run(self):
         """The history. `trouble` has what went wrong beside it, `refused` the accounts that could not be written to at the
@@ -88,9 +88,8 @@ class Round:
         await fault.inject()
         await asyncio.sleep(strike.seconds)
         await fault.heal()
-        self.recorder.add(records.Disturbance(
-            fault.name, begin, records.now(), list(fault.touches), list(fault.spares), fault.lag, fault.settle,
-            fault.offset, fault.detail))
+        for disturbance in fault.disturbances(begin):
+            self.recorder.add(disturbance)
 
     async def _conclude(self):
         population = self.population

@@ -15,9 +15,11 @@ import xml.sax.saxutils
 
 from faults import history as records
 from faults.campaign import Round
-from faults.checker import check, coverage
+from faults.checker import PROMISES, check, coverage
 from faults.checker.answers import recovery_times
-from faults.checker.view import SECOND
+from faults.checker.view import SECOND, View
+from faults.checker.wallets import lost
+from faults.cluster import Clustered, Forgetful, Mortal
 from faults.deployment import Pair, Single, faketime_library
 from faults.fault import ELSEWHERE, KINDS
 from faults.schedule import Schedule
@@ -34,7 +36,9 @@ TOPOLOGIES = (
     lambda directory: Single(directory, relayed=True),
     Pair,
 )
+CLUSTERS = (Clustered, Mortal, Forgetful)
 
+KEPT_PROMISE = "no acknowledged write is lost"
 # Of each there has to be some, or nothing was proved.
 NEEDED = ("acknowledged writes", "read ok", "login ok", "password ok", "socket ok", "messages", "stored ok")
 
@@ -47,6 +51,8 @@ def parse_options():
     parser.add_argument("--seconds", type=float, default=600, help="in all, about (default 600)")
     parser.add_argument("--seed", type=int, help="of the faults and of what clients do (default: another one each time)")
     parser.add_argument("--round", type=int, help="only this round of the campaign")
+    parser.add_argument("--cluster", action="store_true", help="on Redis Clusters of three masters with replicas: nodes that "
+                        "stay, that are lost with replicas=1, and that are lost without, in turn")
     parser.add_argument("--faults", metavar="A,B,…", help="only these (default: all; “none”; “list” tells which there are)")
     parser.add_argument("--keep", metavar="DIR", help="keeps the history and log of each round there (default: of rounds "
                         "that failed, in .build/faults)")
@@ -67,10 +73,12 @@ class Campaign:
         self.seed = random.randrange(1 << 31) if options.seed is None else options.seed
         self.keep = pathlib.Path(options.keep or ROOT / ".build/faults").resolve()
         self.rounds = max(2, round(options.seconds / ROUND))
+        self.topologies = CLUSTERS if options.cluster else TOPOLOGIES
+        self.words = f"{'--cluster ' if options.cluster else ''}--seconds {options.seconds:g} --seed {self.seed}"
         self.results = []  # (name, what is wrong)
 
     def run(self):
-        print(f"faults: --seconds {self.options.seconds:g} --seed {self.seed}", flush=True)
+        print(f"faults: {self.words}", flush=True)
         for number in range(self.rounds) if self.options.round is None else [self.options.round]:
             self._run_round(number)
         return not any(wrong for _, wrong in self.results)
@@ -80,7 +88,7 @@ class Campaign:
             self._run_round_in(pathlib.Path(directory), number)
 
     def _run_round_in(self, directory, number):
-        deployment = TOPOLOGIES[number % len(TOPOLOGIES)](str(directory))
+        deployment = self.topologies[number % len(self.topologies)](str(directory))
         print(f"round {number}, {deployment.name}", flush=True)
         began = time.monotonic()
         try:
@@ -94,10 +102,10 @@ class Campaign:
         print(f"{verdict} round {number} ({time.monotonic() - began:.0f} s)", *wrong, sep="\n     ", flush=True)
         if wrong or self.options.keep:
             print(f"     kept: {self._preserve(directory, number)}")
-            print(f"     again: t/faults/run --seconds {self.options.seconds:g} --seed {self.seed} --round {number}")
+            print(f"     again: t/faults/run {self.words} --round {number}")
 
     async def _play(self, number, deployment, directory):
-        kinds = [kind for kind in self.options.kinds if not self._missing(kind, deployment)]
+        kinds = [kind for kind in self.options.kinds if deployment.suits(KINDS[kind]) and not self._missing(kind, deployment)]
         schedule = Schedule(self.seed, number, kinds) if kinds else None
         seconds = self.options.seconds / self.rounds
         a_round = Round(deployment, schedule, self.seed * 1000 + number, seconds, directory, say=say)
@@ -117,7 +125,7 @@ class Campaign:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         for path in (directory / "history.jsonl", directory / "nginx/nginx.conf", directory / "nginx/logs/error.log",
-                     *directory.glob("redis*.log")):
+                     *directory.glob("redis*.log"), *directory.glob("node*.log")):
             if path.exists():
                 shutil.copy(path, place)
         if not self.options.keep:
@@ -150,12 +158,16 @@ def summary(history):
     counts = coverage(history)
     total = sum(operation.kind != records.STORED for operation in history.operations)
     slowest = max(recovery_times(history), default=0.0)
-    lost = sum(stall.lost for stall in history.stalls) / SECOND
+    elsewhere = sum(stall.lost for stall in history.stalls) / SECOND
+    unreplicated = counts["write unreplicated"]
+    forgotten = len(list(lost(View(history)))) if KEPT_PROMISE not in history.facts.get("promises", PROMISES) else 0
     return (f"     {total} requests; writes: {counts['acknowledged writes']} acknowledged, "
-            f"{counts['write conflict']} conflicts, {counts['write unavailable']} refused, {counts['write unknown']} unknown; "
+            f"{counts['write conflict']} conflicts, {counts['write unavailable']} refused, {counts['write unknown']} unknown"
+            f"{f', {unreplicated} not replicated in time' if unreplicated else ''}; "
             f"{counts['password ok']} password changes; {counts['messages']} messages to {counts['socket ok']} sockets;\n"
             f"     {counts['disturbances']} faults, served again after {slowest:.2f} s at most; "
-            f"the machine was elsewhere for {lost:.1f} s")
+            f"the machine was elsewhere for {elsewhere:.1f} s"
+            f"{f'; Redis lost {forgotten} acknowledged writes' if forgotten else ''}")
 
 
 def say(text):

@@ -25,11 +25,12 @@ QUICK = ["auto-aof-rewrite-min-size 16mb", "loading-process-events-interval-byte
 
 
 class Node:
-    """A Redis whose directory is a small file system, if that can be had. kill() has to follow in any case."""
+    """A Redis (support.redis) whose directory is a small file system, if that can be had. kill() has to follow in any
+    case."""
 
-    def __init__(self, directory, options=()):
-        self.redis = Redis(directory, options)
-        self.volume = _mount(directory)
+    def __init__(self, redis):
+        self.redis = redis
+        self.volume = _mount(redis.directory)
 
     async def start(self):
         await asyncio.to_thread(self.redis.start)
@@ -106,11 +107,16 @@ class Deployment:
     """nodes: the Redis processes; relays: on the way to them; machines: the nginx processes. facts: for the checker.
 
     nodes_may_end: a node that is killed and started again, or told to be a replica and a master again, is what it was.
+    cluster: a support.cluster.Cluster, or None. promises: names of those that are kept, if not all are. mix: of accounts,
+    if not the usual one.
     """
 
     name = "?"
     nodes, relays, machines = (), (), ()
     nodes_may_end = True
+    cluster = None
+    promises = None
+    mix = None
     facts = {}
 
     async def start(self):
@@ -130,6 +136,10 @@ class Deployment:
         for node in self.nodes:
             await node.ready()
 
+    def suits(self, fault):
+        """Whether the fault (its class) shows anything here that it does not show elsewhere."""
+        return True
+
     def pids(self):
         """Of all processes that answer, now."""
         machines = [pid for machine in self.machines for pid in machine.workers_now()]
@@ -143,19 +153,26 @@ class Deployment:
         """(sequence, wallet, hmac) as Redis has it, or None."""
         raise NotImplementedError
 
+    async def plant(self, email):
+        """A token of an account that nobody signs up for, as a login leaves it."""
+        raise NotImplementedError
+
 
 class OneMachine(Deployment):
-    """One nginx with two workers, which reach Redis at `address`. more: of nginx' configuration, see support.nginx."""
+    """One nginx with two workers, which reach Redis at `address`, which may be followed by parameters. more: of nginx'
+    configuration, see support.nginx."""
 
     def __init__(self, directory, address, clock=False, timeout=1.0, connect_timeout=0.5, **more):
         self.machine = Machine(
-            os.path.join(directory, "nginx"), clock=clock, listen="reuseport", worker_connections=1024,
+            os.path.join(directory, "nginx"), clock=clock, listen="reuseport", worker_connections=2048,
             http=f"wallet_sync_redis {address} timeout={timeout * 1000:.0f}ms connect_timeout={connect_timeout * 1000:.0f}ms;"
                  "\n    wallet_sync_accounts open;\n    wallet_sync_login_attempts off;\n    wallet_sync_drain_time 500ms;",
             **more)
         self.machines = [self.machine]
         self.facts = {"timeout": timeout, "connect_timeout": connect_timeout, "deployment": self.name,
                       "slack": stretched(1.0), "hashing": stretched(3.0)}
+        if self.promises:
+            self.facts["promises"] = self.promises
 
     async def start(self):
         for node in self.nodes:
@@ -188,7 +205,7 @@ class Single(OneMachine):
 
     def __init__(self, directory, relayed=False, redis_options=(), **more):
         self.name = "through a relay" if relayed else "by unix socket"
-        self.node = Node(os.path.join(directory, "redis"), [*QUICK, *redis_options])
+        self.node = Node(Redis(os.path.join(directory, "redis"), [*QUICK, *redis_options]))
         self.nodes = [self.node]
         self.relays = [Relay(self.node.redis.socket_path)] if relayed else []
         super().__init__(directory, self.relays[0].address if relayed else self.node.redis.unix_address, **more)
@@ -204,7 +221,7 @@ class Pair(OneMachine):
     nodes_may_end = False
 
     def __init__(self, directory, **more):
-        self.nodes = [Node(os.path.join(directory, f"redis-{number}"), QUICK) for number in range(2)]
+        self.nodes = [Node(Redis(os.path.join(directory, f"redis-{number}"), QUICK)) for number in range(2)]
         self.master, self.replica = self.nodes
         self.relays = [Relay(self.master.redis.socket_path)]
         super().__init__(directory, self.relays[0].address, **more)

@@ -19,7 +19,7 @@ class Account:
         self.password = self.next_password()
         self.former = None
         self.maybe = []  # passwords of changes whose outcome nobody knows
-        self.exists = False
+        self.exists = self.planted = False
         self.devices = []
 
     def told(self):
@@ -55,9 +55,10 @@ class Device:
         self.sequence = 0  # the newest it knows of
         self.socket, self.told = None, 0
         self._pause = pause
-        self._actions = [(self.read, 3.0), (self.merge, 4.0 * writes), (self.write_ahead, 1.0 * writes),
-                         (self.seed, 0.2), (self.use_old_token, 0.2), (self.log_in, 0.03), (self.use_old_password, 0.05),
-                         (self.change_password, changes)]
+        self._actions = [(self.read, 3.0), (self.merge, 4.0 * writes), (self.write_ahead, 1.0 * writes)]
+        if not account.planted:
+            self._actions += [(self.seed, 0.2), (self.use_old_token, 0.2), (self.log_in, 0.03), (self.use_old_password, 0.05),
+                              (self.change_password, changes)]
 
     async def work(self):
         while not self.population.over.is_set():
@@ -89,14 +90,20 @@ class Device:
 
     # ---- what a device does; true if the server had a say
 
-    async def read(self):
+    async def read(self, as_base=False):
+        """as_base: what it shows is what the next write follows, even if the device was told of a later one, which may be
+        lost with its Redis."""
         token, api, bearer = self.token, self.rng.choice((1, 3, 3)), self.rng.random() < 0.3
         known = self.sequence if self.sequence and self.rng.random() < 0.3 else None
-        return self._noted(await self.client.read(token, api, known, bearer), token)
+        operation = await self.client.read(token, api, known, bearer)
+        settled = self._noted(operation, token)
+        if as_base and operation.seen_sequence is not None:
+            self.sequence = operation.seen_sequence
+        return settled
 
     async def merge(self):
         """Read, merge, write; once more if somebody was faster."""
-        if not await self.read() or self.token is None:
+        if not await self.read(as_base=True) or self.token is None:
             return False
         return await self.write_ahead()
 
@@ -130,6 +137,9 @@ class Device:
 
     async def log_in(self):
         account = self.account
+        if account.planted:
+            self.token = await self.client.plant(account.password, self.population.plant)
+            return True
         async with self.population.hashing:
             passwords = [account.password, *account.maybe]
             for password in passwords:
@@ -144,7 +154,7 @@ class Device:
 
     async def change_password(self):
         account = self.account
-        if not await self.read() or self.token is None or account.maybe:
+        if not await self.read(as_base=True) or self.token is None or account.maybe:
             return await self.log_in()
         if self.sequence == 0:  # a change never brings the first wallet
             return await self.write_ahead()
@@ -172,7 +182,7 @@ class Device:
         return operation.outcome in SETTLED
 
     def _forget_token(self):
-        if self.token:
+        if self.token and not self.account.planted:  # it has no other one
             self.old_tokens.append(self.token)
             self.token = None
 
@@ -186,7 +196,7 @@ class Device:
         while records.now() < deadline:
             if self.token is None:
                 await self.log_in()
-            elif await self.read() and self.token:
+            elif await self.read(as_base=True) and self.token:
                 operation = await self.client.write(self.token, self.sequence + 1, 200)
                 self._noted(operation, self.token)
                 if operation.acknowledged:

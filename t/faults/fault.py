@@ -1,5 +1,7 @@
 """What a fault is, and the table of all of them."""
 
+from faults import history as records
+
 KINDS = {}
 ELSEWHERE = "it belongs to another topology"
 
@@ -17,10 +19,12 @@ class Fault:
     lag, settle = 0.0, 0.0  # seconds after heal(), see history.Disturbance
     seconds = (0.3, 2.0)  # how long it lasts
     offset = 0.0  # seconds by which nginx' clock is ahead meanwhile
+    loses = False  # see history.Disturbance
     detail = ""
 
     def __init__(self, deployment, rng):
         self.deployment, self.rng = deployment, rng
+        self._turns = []
 
     @classmethod
     def missing(cls, deployment):
@@ -32,6 +36,17 @@ class Fault:
 
     async def heal(self):
         raise NotImplementedError
+
+    def turn(self, spares):
+        """From now on it spares these."""
+        self._turns.append((records.now(), spares))
+
+    def disturbances(self, begin):
+        """What goes into the history of it when it is over; begin: since when it was there."""
+        turns = [(begin, self.spares), *self._turns, (records.now(), ())]
+        for (since, spares), (until, _) in zip(turns, turns[1:]):
+            yield records.Disturbance(self.name, since, until, list(self.touches), list(spares), self.lag, self.settle,
+                                      self.offset, self.loses, self.detail)
 
 
 class NodeFault(Fault):

@@ -16,6 +16,7 @@ UNAUTHORIZED = "unauthorized"
 ABSENT = "absent"  # 404: no wallet, no account
 UNAVAILABLE = "unavailable"  # a 503 that promises that nothing was written
 UNKNOWN = "unknown"  # the 503 that does not
+UNREPLICATED = "unreplicated"  # the 503 that says that it was written, and may get lost with its Redis
 UNREACHED = "unreached"  # no connection, so nothing was sent
 LOST = "lost"  # the connection ended before the answer
 HUNG = "hung"  # the client gave up waiting
@@ -23,6 +24,7 @@ ODD = "odd"  # an answer that nobody expects
 
 REFUSED = frozenset({NOT_MODIFIED, CONFLICT, UNAUTHORIZED, ABSENT, UNAVAILABLE, UNREACHED})
 UNANSWERED = frozenset({UNREACHED, LOST, HUNG})
+SILENT = frozenset({UNAVAILABLE, UNKNOWN, UNREPLICATED, UNREACHED, LOST, HUNG, ODD})  # they tell nothing of what is stored
 
 # Kinds of requests. STORED is no request but a look into Redis after the end.
 SIGNUP, LOGIN, PASSWORD, READ, WRITE, SEED, SOCKET, STORED = (
@@ -100,7 +102,8 @@ class Disturbance:
 
     touches: what it strikes ("redis", "network", "nginx", "clock"). spares: kinds of requests that go on all the
     same. Seconds after its end until the server can have noticed what was silently lost: lag, by requests that fail;
-    settle, for subscriptions.
+    settle, for subscriptions. loses: a Redis was lost with what only it had, or may go on answering for a moment after
+    its successor has begun.
     """
 
     fault: str
@@ -111,6 +114,7 @@ class Disturbance:
     lag: float = 0.0
     settle: float = 0.0
     offset: float = 0.0  # seconds by which nginx' clock is ahead meanwhile
+    loses: bool = False
     detail: str = ""
 
     def __str__(self):

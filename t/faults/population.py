@@ -20,9 +20,12 @@ class Sort:
     changes: float = 0.0  # of the password, by the first device
     seldom: bool = False  # the last device is used seldom
     rivals: int = 1  # how many want the address
+    planted: bool = False  # nobody signed up: its devices begin with a token each, and have no password
+    pace: float = 1.0  # times as long all pauses
 
 
 QUIET = Sort(4, 0.3, seldom=True)
+PLANTED = Sort(2, 0.5, planted=True, pace=30.0)
 RESTLESS = Sort(2, 0.02, changes=0.3)
 NEWCOMER = Sort(1, 1.0, rivals=2)
 
@@ -36,14 +39,16 @@ class Mix:
     crowd: int = 8  # devices of such an account
     restless: int = 4  # the password changes again and again
     newcomers: int = 1  # who sign up one after the other
+    planted: int = 0  # many, of whom each does little
     pause: float = 0.08  # seconds between two requests of a device, on average
 
 
 class Population:
-    """port(): where the next connection goes to."""
+    """port(): where the next connection goes to. plant(email): see Deployment."""
 
-    def __init__(self, recorder, port, seed, mix=None, patience=60):
+    def __init__(self, recorder, port, seed, mix=None, plant=None, patience=60):
         self.recorder, self.port, self.seed, self.mix, self.patience = recorder, port, seed, mix or Mix(), patience
+        self.plant = plant
         self.over = asyncio.Event()
         self._over = asyncio.ensure_future(self.over.wait())
         self.hashing = asyncio.Semaphore(6)  # a crowd that logs in must not fill the queue for hashes
@@ -56,14 +61,17 @@ class Population:
     async def arrive(self):
         """Makes the accounts of the beginning, and lets everybody work."""
         plan = [("quiet", self.mix.quiet, QUIET), ("crowded", self.mix.crowded, Sort(self.mix.crowd, 1.0)),
-                ("restless", self.mix.restless, RESTLESS)]
+                ("restless", self.mix.restless, RESTLESS), ("planted", self.mix.planted, PLANTED)]
         await asyncio.gather(*(self._settle(f"{name}{number}", sort) for name, count, sort in plan for number in range(count)))
         self._working += [asyncio.create_task(self._newcomers(number)) for number in range(self.mix.newcomers)]
 
     async def _settle(self, name, sort):
         account = Account(name, self.seed)
         self.accounts.append(account)
-        await asyncio.gather(*(self._sign_up(account, number) for number in range(sort.rivals)))
+        if sort.planted:
+            account.exists = account.planted = True
+        else:
+            await asyncio.gather(*(self._sign_up(account, number) for number in range(sort.rivals)))
         if not account.exists:
             return
         for number in range(sort.devices):
@@ -71,7 +79,7 @@ class Population:
             changer = number == 0 and sort.changes
             weights = (0.5, sort.changes) if changer else (sort.writes, 0.0)
             seldom = sort.seldom and number == sort.devices - 1
-            device = Device(self, account, number, *weights, self.mix.pause * (SELDOM if seldom else 1))
+            device = Device(self, account, number, *weights, self.mix.pause * sort.pace * (SELDOM if seldom else 1))
             account.devices.append(device)
             self.devices.append(device)
         await asyncio.gather(*(device.log_in() for device in account.devices))
@@ -125,7 +133,7 @@ class Population:
     async def prove(self):
         """Tokens and passwords, old ones and new ones: each has to be good, or void."""
         await asyncio.gather(*(device.prove_tokens() for device in self.devices))
-        await asyncio.gather(*(account.devices[-1].prove_passwords() for account in self.living))
+        await asyncio.gather(*(account.devices[-1].prove_passwords() for account in self.living if not account.planted))
 
     async def leave(self):
         await asyncio.gather(*(device.leave() for device in self.devices))

@@ -119,7 +119,7 @@ class MinReplicas(Refuse):
     """More replicas are asked for than there are."""
 
     name = "redis-min-replicas"
-    setting, strict, usual = "min-replicas-to-write", "1", "0"
+    setting, strict, usual = "min-replicas-to-write", "9", "0"
 
 
 @fault
@@ -131,9 +131,10 @@ class FullDisk(NodeFault):
 
     @classmethod
     def missing(cls, deployment):
-        if not all(node.volume for node in deployment.nodes):
+        elsewhere = super().missing(deployment)
+        if not elsewhere and not all(node.volume for node in deployment.nodes):
             return "a small file system could not be mounted"
-        return super().missing(deployment)
+        return elsewhere
 
     @property
     def _ballast(self):
@@ -227,6 +228,10 @@ class Demote(NodeFault):
     """Redis becomes the replica of nobody who is there, as a master does that a failover has passed by."""
 
     name = "redis-demote"
+
+    @classmethod
+    def missing(cls, deployment):
+        return ELSEWHERE if deployment.cluster else super().missing(deployment)
 
     async def inject(self):
         await self.node.ask("REPLICAOF", "127.0.0.1", "1")

@@ -8,6 +8,7 @@ which all of that is proved. Every kind of fault comes once before any comes aga
 import dataclasses
 import random
 
+import faults.cluster_faults
 import faults.nginx_faults
 import faults.redis_faults
 import faults.relay_faults  # noqa: F401 - these enter themselves in the table

@@ -42,14 +42,28 @@ class ClusterNode(Redis):
         return role[0] == b"slave" and role[3] == b"connected"
 
 
-class Cluster:
-    """nodes: the masters to begin with, then their replicas in the same order, then those without slots."""
+class TlsClusterNode(ClusterNode):
+    """It speaks nothing else, neither to clients nor to other nodes. options have its certificate."""
 
-    def __init__(self, directory, masters=3, replicas=1, spare=0, node_timeout=1000, conf=()):
+    def __init__(self, directory, options=()):
+        super().__init__(directory, ["tls-replication yes", "tls-cluster yes", "tls-auth-clients no", *options])
+        self.options += ["port 0", f"tls-port {self.port}"]
+
+    @property
+    def own_address(self):  # a node tells of TLS ports by TLS alone
+        return "tls:" + self.tcp_address
+
+
+class Cluster:
+    """nodes: the masters to begin with, then their replicas in the same order, then those without slots (spare), then
+    those that run and are not in the cluster (outside) until they are added."""
+
+    def __init__(self, directory, masters=3, replicas=1, spare=0, outside=0, node_timeout=1000, conf=(), kind=ClusterNode):
         self.shards, self.replicas = masters, replicas
         options = [f"cluster-node-timeout {node_timeout}", "cluster-require-full-coverage no", *conf]
-        self.nodes = [ClusterNode(os.path.join(directory, f"node-{n}"), options)
-                      for n in range(masters * (1 + replicas) + spare)]
+        self.nodes = [kind(os.path.join(directory, f"node-{n}"), options)
+                      for n in range(masters * (1 + replicas) + spare + outside)]
+        self._outside = set(self.nodes[len(self.nodes) - outside:])
 
     @property
     def address(self):
@@ -58,7 +72,7 @@ class Cluster:
     def start(self):
         for node in self.nodes:
             node.start()
-        for number, node in enumerate(self.nodes):
+        for number, node in enumerate(self.alive()):
             node.cli("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             if number < self.shards:
                 node.cli("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // self.shards, SLOTS * (number + 1) // self.shards - 1)
@@ -70,16 +84,19 @@ class Cluster:
         for replica in self.nodes[self.shards:self.shards * (1 + self.replicas)]:
             until(lambda r=replica: r.in_step, "the replica is in step", 30)
         # A master vouches for a failover only if it knows whose replica asks.
-        for node in self.nodes:
+        for node in self.alive():
             until(lambda n=node: n.cli("CLUSTER", "NODES").count(b"slave") == self.shards * self.replicas,
                   "the node knows the replicas", 30)
         return self
 
     def wait_settled(self):
-        for node in self.nodes:
-            if node.alive:
-                until(lambda n=node: n.info()["cluster_state"] == "ok" and int(n.info()["cluster_known_nodes"]) == len(self.nodes),
-                      "the node sees the whole cluster", 60)
+        size = str(len(self.nodes) - len(self._outside))
+
+        def settled(node):
+            info = node.info()
+            return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == size
+        for node in self.alive():
+            until(lambda n=node: settled(n), "the node sees the whole cluster", 60)
 
     def stop(self):
         for node in self.nodes:
@@ -88,7 +105,8 @@ class Cluster:
     # ---- who is who
 
     def alive(self):
-        return [node for node in self.nodes if node.alive]
+        """Those of the cluster that run."""
+        return [node for node in self.nodes if node.alive and node not in self._outside]
 
     def owner(self, slot):
         """The master of the slot, as most of the nodes that run see it."""
@@ -124,15 +142,32 @@ class Cluster:
 
     # ---- what happens to it
 
-    def move(self, slot, target):
-        """As redis-cli --cluster reshard does it. True: it was elsewhere."""
+    def add(self, node):
+        """One that was outside; it serves no slot."""
+        self._outside.discard(node)
+        self.alive()[0].cli("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus)
+        self.wait_settled()
+
+    def remove(self, node):
+        """A master without slots; afterwards it may be added again."""
+        identity = node.id()
+        self._outside.add(node)
+        for other in self.alive():
+            other.cli("CLUSTER", "FORGET", identity)
+        node.cli("CLUSTER", "RESET", "HARD")
+
+    def move(self, slot, target, together=KEYS_PER_MIGRATE):
+        """As redis-cli --cluster reshard does it. together: keys of one MIGRATE. True: it was elsewhere."""
         source = self.owner(slot)
         if source is target:
             return False
         target.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id())
         source.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id())
-        while keys := source.cli("CLUSTER", "GETKEYSINSLOT", slot, KEYS_PER_MIGRATE):
+        while keys := source.cli("CLUSTER", "GETKEYSINSLOT", slot, together):
             source.cli("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        # The target takes the highest epoch that it knows of. Were the source's higher, from a move a moment ago, one
+        # of its heartbeats that is on its way would take the slot back, and the target delete the keys.
+        until(lambda: len({node.info()["cluster_current_epoch"] for node in self.alive()}) == 1, "all know the epoch", 30)
         for node in [target, source, *(n for n in self.alive() if n not in (target, source) and n.role == "master")]:
             try:
                 node.cli("CLUSTER", "SETSLOT", slot, "NODE", target.id())

@@ -32,6 +32,11 @@ class Redis:
         return "unix:" + self.socket_path
 
     @property
+    def own_address(self):
+        """Where the tests ask it."""
+        return self.unix_address
+
+    @property
     def tcp_address(self):
         return f"127.0.0.1:{self.port}"
 
@@ -70,13 +75,14 @@ class Redis:
             return False
 
     def _answers(self):
+        assert self._process.poll() is None, f"Redis ended, see {self.log_path}"
         try:
             return self.cli("PING") == b"PONG"
         except (OSError, RedisError):
             return False
 
     def client(self, timeout=10):
-        client = RedisClient(self.unix_address, timeout)
+        client = RedisClient(self.own_address, timeout)
         if self.password:
             client("AUTH", self.password)
         return client

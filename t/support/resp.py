@@ -1,6 +1,7 @@
 """The Redis protocol, version 2: a small client, and cutting a byte stream into whole messages."""
 
 import socket
+import ssl
 
 
 class RedisError(Exception):
@@ -88,11 +89,12 @@ class RedisClient:
 
 
 def connect(address, timeout=10):
-    """address: "unix:PATH" or "HOST:PORT"."""
+    """address: "unix:PATH", "HOST:PORT", or "tls:HOST:PORT", whose certificate may be anybody's."""
     if address.startswith("unix:"):
         link = socket.socket(socket.AF_UNIX)
         link.settimeout(timeout)
         link.connect(address[5:])
         return link
-    host, port = address.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout)
+    host, port = address.removeprefix("tls:").rsplit(":", 1)
+    link = socket.create_connection((host, int(port)), timeout)
+    return ssl._create_unverified_context().wrap_socket(link) if address.startswith("tls:") else link

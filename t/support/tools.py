@@ -81,6 +81,13 @@ class Database:
         with self.connect() as db:
             db.executescript(SCHEMA)
 
+    @classmethod
+    def at(cls, path):
+        """One that is there, or will be."""
+        database = cls.__new__(cls)
+        database.path = str(path)
+        return database
+
     def connect(self):
         return sqlite3.connect(self.path)
 

@@ -25,7 +25,7 @@ struct Admin {
     std::set<std::string> found;
     std::string cursor = "0";
     do {
-      const ScanPage page = *run(store.scan(cursor));
+      const ScanPage page = *run(store.scan(0, cursor));
       for (const std::string& key : page.keys) {
         if (const auto owner = store.keys().owner_of(key)) {
           found.insert(owner->account.hex() + std::string(owner->part));

@@ -37,10 +37,10 @@ PROMISES = {
 
 
 def check(history, promises=None):
-    """The violations of the promises (default: all) in this history, the first ones first."""
+    """The violations of the promises (default: those that its facts name, or all) in this history, the first ones first."""
     view = View(history)
     found = []
-    for name in promises or PROMISES:
+    for name in promises or history.facts.get("promises") or PROMISES:
         found += [Violation(name, *what) for what in PROMISES[name](view)]
     return sorted(found, key=lambda violation: violation.at)
 

@@ -24,7 +24,7 @@ STATUSES = {
     records.SOCKET: {101, 401, 503},
 }
 # What an undisturbed server does not answer.
-TROUBLE = frozenset({records.UNAVAILABLE, records.UNKNOWN, *records.UNANSWERED})
+TROUBLE = frozenset({records.UNAVAILABLE, records.UNKNOWN, records.UNREPLICATED, *records.UNANSWERED})
 
 
 def in_time(view):

@@ -7,8 +7,6 @@ password of its login: it has to die with it.
 from faults import history as records
 from faults.checker.view import FOREVER, SECOND
 
-# Answers that tell nothing about the credentials.
-SILENT = frozenset({records.UNAVAILABLE, records.UNKNOWN, records.UNREACHED, records.LOST, records.HUNG, records.ODD})
 USES_TOKEN = frozenset({records.READ, records.WRITE, records.SOCKET})
 LONG = 0.98  # of a token's lifetime: a clock that is ahead by more makes tokens expire that are some hours old
 
@@ -83,7 +81,7 @@ def dead(view):
         chain = Chain(account)
         deaths = {token: chain.token_death(token) for token in account.issued}
         for operation in account.operations:
-            if operation.outcome in SILENT or operation.outcome == records.UNAUTHORIZED:
+            if operation.outcome in records.SILENT or operation.outcome == records.UNAUTHORIZED:
                 continue
             if operation.kind in USES_TOKEN and operation.token in deaths:
                 died, proof = deaths[operation.token]

@@ -33,7 +33,8 @@ def dead(view):
             if socket.end > deadline and view.end >= deadline:
                 yield "still open after the password was changed", [socket.opened, proof]
             for change in chain.changes_from[login.password]:
-                late = [m for m in socket.messages if change.sequence and m.sequence >= change.sequence]
+                late = [m for m in socket.messages
+                        if change.sequence and m.sequence >= change.sequence and not view.in_doubt(m.at, m.at)]
                 if late and change.new_password in chain.certain:
                     yield "told of a write after the password was changed", [socket.opened, change, late[0]]
 
@@ -51,6 +52,6 @@ def true(view):
                 elif (message.sequence > account.possible_before(message.at)
                       and not account.refused_one(message.sequence, message.at)):
                     yield "told of a sequence that nobody wrote", [socket.opened, message]
-                elif newest and message.sequence < newest.sequence:
+                elif newest and message.sequence < newest.sequence and not view.in_doubt(newest.at, newest.at):
                     yield "told of an older sequence", [socket.opened, newest, message]
                 newest = message

@@ -10,6 +10,7 @@ SECOND = 1_000_000_000
 FOREVER = 1 << 62
 EXCUSED = 9  # times a deadline: so much longer it may become at most because the machine was elsewhere
 HASHES = frozenset({records.SIGNUP, records.LOGIN, records.PASSWORD})
+DOUBT = SECOND  # before a Redis is lost, and after
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,11 +108,12 @@ class View:
         self.disturbances = sorted(history.disturbances, key=lambda d: d.begin)
         self._begins = [d.begin for d in self.disturbances]
         self._longest = max((d.end - d.begin + int(max(d.lag, d.settle) * SECOND) for d in self.disturbances), default=0)
+        self._doubts = [(d.begin - DOUBT, d.end + DOUBT) for d in self.disturbances if d.loses]
         self.accounts = {}
         for operation in history.operations:
             if operation.account not in self.accounts:
                 self.accounts[operation.account] = Account(operation.account)
-            self.accounts[operation.account].operations.append(operation)
+            self.accounts[operation.account].operations.append(self._believed(operation))
         for account in self.accounts.values():
             account.arrange()
         self.writes = {write: o for account in self.accounts.values() for write, o in account.writes.items()}
@@ -121,11 +123,10 @@ class View:
 
     def _arrange_sockets(self):
         self.sockets = {}
-        for account in self.accounts.values():
-            for operation in account.operations:
-                if operation.kind == records.SOCKET and operation.acknowledged:
-                    self.sockets[operation.socket] = Socket(operation)
-                    account.sockets.append(self.sockets[operation.socket])
+        for operation in self.history.operations:
+            if operation.kind == records.SOCKET and operation.acknowledged:
+                self.sockets[operation.socket] = Socket(operation)
+                self.accounts[operation.account].sockets.append(self.sockets[operation.socket])
         self.strays = []  # of a socket that was never opened
         for message in sorted(self.history.messages, key=lambda m: m.at):
             socket = self.sockets.get(message.socket)
@@ -136,6 +137,21 @@ class View:
         for closed in self.history.closings:
             if closed.socket in self.sockets:
                 self.sockets[closed.socket].closed = closed
+
+    # ---- what is lost with a Redis
+
+    def in_doubt(self, begin, end):
+        """What was seen then may have been only what a Redis had that was lost, or one that had a successor already."""
+        return any(begin <= until and since <= end for since, until in self._doubts)
+
+    def _believed(self, operation):
+        """The operation, or as much of it as is believed: of what was in doubt, only the acknowledged changes."""
+        changes = operation.acknowledged and operation.kind not in (records.READ, records.SEED, records.SOCKET)
+        if changes or operation.kind == records.STORED or not self.in_doubt(operation.begin, operation.end):
+            return operation
+        seen = {field.name: None for field in dataclasses.fields(operation) if field.name.startswith("seen_")}
+        outcome = operation.outcome if operation.outcome in records.SILENT else records.LOST
+        return dataclasses.replace(operation, outcome=outcome, **seen)
 
     # ---- times
 

@@ -15,6 +15,17 @@ def kept(view):
             yield f"{last.seen_sequence} is stored although {newest.sequence} was acknowledged", [newest, last]
 
 
+def lost(view):
+    """Acknowledged writes that are gone: their sequence was given again, or is not reached at the end."""
+    for account in view.accounts.values():
+        acknowledged = [w for w in account.writes.values() if w.acknowledged]
+        again = {}  # sequence → when the last write that was granted it began
+        for write in acknowledged:
+            again[write.sequence] = max(again.get(write.sequence, 0), write.begin)
+        stored = max((o.seen_sequence for o in account.observations if o.kind == records.STORED), default=0)
+        yield from (w for w in acknowledged if again[w.sequence] > w.end or w.sequence > stored)
+
+
 def given_once(view):
     """Of each sequence there is one write, and it follows one that may have been there."""
     for account in view.accounts.values():
@@ -43,7 +54,8 @@ def fresh(view):
             if shown is not None:
                 moments += [(operation.begin, 0, operation, shown), (operation.end, 1, operation, shown)]
         for socket in account.sockets:
-            moments += [(message.at, 1, message, message.sequence) for message in socket.messages]
+            moments += [(message.at, 1, message, message.sequence) for message in socket.messages
+                        if not view.in_doubt(message.at, message.at)]
         moments.sort(key=lambda moment: moment[:2])
         known, source, known_at_begin = 0, None, {}
         for _, ends, item, shown in moments:
