@@ -7,7 +7,7 @@ _wallet_sync() {
     case $tool in
         wallet-sync-import) options+=' --dry-run --progress --unverified-lifetime' ;;
         wallet-sync-backup)
-            options='--help'
+            options='--redis --help'
             ((COMP_CWORD > 1)) || words='save restore'
             ;;
         wallet-sync-admin)
