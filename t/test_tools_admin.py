@@ -251,7 +251,7 @@ def test_who_is_not_there_is_told_and_ends_the_tool(tmp_path):
     ([], "which command"), (["dance"], "unknown command dance"), (["show"], "one e-mail address"), (["show", "ann"], "no e-mail address"),
     (["list", "--colour"], "unknown option --colour"), (["whitelist"], "whitelist add"), (["whitelist", "add"], "whitelist add"),
     (["stats", "x"], "no argument"), (["stats", "--redis"], "needs a value"), (["stats", "--redis", "redis://x"], "host:port"),
-    (["stats", "--redis", "cluster://"], "cluster://"),
+    (["stats", "--redis", "cluster://"], "no address of a node of a cluster"),
 ])
 def test_wrong_usage_is_status_2_and_says_what_to_write(words, hint):
     done = subprocess.run([os.path.join(DIRECTORY, "wallet-sync-admin"), *words], capture_output=True, text=True, check=False)
