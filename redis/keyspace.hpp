@@ -11,8 +11,9 @@
 //   <prefix>:{acct}:failures   integer  failed logins; expires with the window
 //   <prefix>:{acct}:events     channel  the sequence of each new wallet, or kPasswordChanged
 //   <prefix>:heartbeat         channel  nothing; subscribing to it again shows that the connection lives
-//   <prefix>:next-user-id      integer  INCR; not in a cluster (unless it came from a single Redis), but
-//   there <prefix>:{N}:user-ids      hash     last: how many ids the slot that the tag N is in has given away
+//   <prefix>:next-user-id      integer  INCR; in a cluster only what a single Redis has left there
+//   <prefix>:{N}:user-ids      hash     in a cluster: last: how many ids the slot of the tag N has given away
+//   <any of them>:confirmed    nothing, ever: INCR and DEL of it in one transaction make WAIT wait
 //   <prefix>:probe             nothing, ever: DEL of it shows whether Redis takes writes; in a cluster
 //   <prefix>:{N}:probe         the same for the master of a slot
 //   <prefix>:whitelist         hash     normalized address → since when it may sign up, for
@@ -87,6 +88,7 @@ class Keyspace {
   std::string next_user_id() const { return prefix_ + ":next-user-id"; }
   std::string user_ids(std::size_t slot) const { return key(tag_of_slot(slot), ":user-ids"); }
   bool is_user_ids(std::string_view key) const { return key == user_ids(slot_of(key)); }
+  static std::string confirmation(const std::string& key) { return key + ":confirmed"; }
   std::string probe() const { return prefix_ + ":probe"; }
   std::string probe(std::size_t slot) const { return key(tag_of_slot(slot), ":probe"); }
   std::string whitelist() const { return prefix_ + ":whitelist"; }

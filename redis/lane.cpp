@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "keyspace.hpp"
 #include "overlay.hpp"
 
 namespace wallet_sync {
@@ -78,7 +79,7 @@ void Lane::begin(std::vector<BatchMember> members) {
   }
 }
 
-// To WATCH and the reads; to a transaction and perhaps WAIT; to WAIT alone.
+// To WATCH and the reads; to a transaction and perhaps WAIT.
 bool Lane::answers_what_was_asked(const Replies& replies) const {
   if (stage_ == Stage::looking) {
     return replies.front().is_error() || replies.front().is_status("OK");
@@ -91,7 +92,7 @@ bool Lane::answers_what_was_asked(const Replies& replies) const {
     }
     rest = rest.first(rest.size() - 1);
   }
-  return stage_ == Stage::confirming || answers_transaction(rest);
+  return answers_transaction(rest);
 }
 
 void Lane::on_replies(Connection& connection, Replies&& replies) {
@@ -103,7 +104,7 @@ void Lane::on_replies(Connection& connection, Replies&& replies) {
   switch (stage_) {
     case Stage::looking: decide_all(connection, replies); return;
     case Stage::executing: executed(connection, replies); break;
-    case Stage::confirming: confirm(replicated(connection, replies.back())); break;
+    case Stage::confirming: confirmed(connection, replies); break;
   }
   end();
 }
@@ -156,8 +157,7 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
       return;
     }
     stage_ = Stage::confirming;
-    connection.expect(1, *this);
-    send_wait(connection);
+    send_confirmation(connection);
     return;
   }
   stage_ = Stage::executing;
@@ -168,12 +168,39 @@ void Lane::decide_all(Connection& connection, Replies& replies) {
   }
 }
 
-// It holds up this connection only, for less than the peer may be silent. Whatever was asked over the
-// connection before, a read too, makes it wait for all that Redis had written until then.
+// It holds up this connection only, for less than the peer may be silent. It waits for all that Redis had
+// written when this connection wrote last.
 void Lane::send_wait(Connection& connection) {
   const Server& server = node_.server();
   connection.append(server.replicas_fsync ? Command("WAITAOF", 0, server.replicas, server.replicas_timeout_ms)
                                           : Command("WAIT", server.replicas, server.replicas_timeout_ms));
+}
+
+// What others wrote is waited for only after a write of our own (Redis 7.0 took a read as well). This one
+// leaves nothing behind, and is in the slot of the account.
+void Lane::send_confirmation(Connection& connection) {
+  const auto member =
+      std::find_if(members_.begin(), members_.end(), [](const auto& one) { return one.confirming; });
+  const std::string key = Keyspace::confirmation(member->change->look().watch.front());
+  connection.expect(5, *this);
+  connection.append(multi());
+  connection.append(Command("INCR", key));
+  connection.append(Command("DEL", key));
+  connection.append(exec());
+  send_wait(connection);
+}
+
+void Lane::confirmed(Connection& connection, const Replies& replies) {
+  const Reply* error = first_error(std::span(replies).first(replies.size() - 1));
+  if (error == nullptr) {
+    confirm(replicated(connection, replies.back()));
+    return;
+  }
+  node_.monitor().warn("Redis at " + node_.server().name() + " refuses to write: " + loggable(error->text));
+  node_.doubt(connection, *error);
+  if (!says_no_more_here(*error)) {
+    confirm(false);
+  }
 }
 
 bool Lane::replicated(Connection& connection, const Reply& wait) {
@@ -240,8 +267,8 @@ bool Lane::decide(Connection& connection, BatchMember& member, std::span<Reply> 
 void Lane::executed(Connection& connection, const Replies& replies) {
   const bool waits = node_.server().replicas > 0;
   const Reply& result = replies[replies.size() - (waits ? 2 : 1)];
-  const bool matters = result.type == Reply::Type::array || any_confirming();
-  const bool safe = !waits || !matters || replicated(connection, replies.back());
+  const bool written = result.type == Reply::Type::array;
+  const bool safe = !waits || !written || replicated(connection, replies.back());
   if (replies.front().is_error()) {  // no MULTI: what followed ran by itself
     node_.monitor().warn("Redis at " + node_.server().name() +
                          " refuses transactions: " + loggable(replies.front().text));
@@ -256,12 +283,12 @@ void Lane::executed(Connection& connection, const Replies& replies) {
       member.writes = 0;
     }
     node_.monitor().count(Counter::transaction_retries);
-  } else if (result.type == Reply::Type::array) {
+  } else if (written) {
     committed(result, safe);
+    confirm(safe);
   } else {
     refused(connection, replies);
   }
-  confirm(safe);
 }
 
 void Lane::committed(const Reply& exec, bool replicated) {

@@ -44,6 +44,8 @@ class Lane final : public Node::Tenant, private Receiver {
   void send_wait(Connection& connection);
   void executed(Connection& connection, const Replies& replies);
   void committed(const Reply& exec, bool replicated);
+  void send_confirmation(Connection& connection);
+  void confirmed(Connection& connection, const Replies& replies);
   bool replicated(Connection& connection, const Reply& wait);
   void confirm(bool replicated);
   void refused(Connection& connection, const Replies& replies);

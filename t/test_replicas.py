@@ -170,6 +170,25 @@ def test_a_lost_answer_is_looked_up_and_waited_for(pair):
     leave(server, replica)
 
 
+def test_replicas_fsync_waits_until_it_is_on_their_disk(pair):
+    server, replica = pair("replicas_fsync=1,3s timeout=8s", ["appendonly yes"])
+    if server.redis.cli("COMMAND", "INFO", "WAITAOF") == [None]:
+        pytest.skip("this Redis has it not")
+    in_step(replica)
+    replica.cli("CONFIG", "SET", "appendonly", "yes")
+    replica.cli("CONFIG", "SET", "appendfsync", "always")
+    api = server.api
+    token = api.new_token()
+    until(lambda: api.post_wallet(token, 1).status in (200, 409), "the replica has its file", 30)
+    acknowledges(api, token)
+    sequence = api.get_wallet(token).json["sequence"]
+    replica.cli("CONFIG", "SET", "appendonly", "no")
+    assert_error(api.post_wallet(token, sequence + 1), 503, STORED)
+    replica.cli("CONFIG", "SET", "appendonly", "yes")
+    acknowledges(api, token)
+    leave(server, replica)
+
+
 def test_a_redis_without_waitaof_is_refused_before_anything_is_stored(pair):
     server, _ = pair("replicas_fsync=1")
     if server.redis.cli("COMMAND", "INFO", "WAITAOF") != [None]:
