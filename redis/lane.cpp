@@ -196,6 +196,9 @@ void Lane::confirmed(Connection& connection, const Replies& replies) {
     confirm(replicated(connection, replies.back()));
     return;
   }
+  if (redirected(*error)) {
+    return;
+  }
   node_.monitor().warn("Redis at " + node_.server().name() + " refuses to write: " + loggable(error->text));
   node_.doubt(connection, *error);
   if (!says_no_more_here(*error)) {
@@ -317,16 +320,24 @@ void Lane::committed(const Reply& exec, bool replicated) {
   }
 }
 
+// By a cluster, where all are of one account: they are tried again where they have to be.
+bool Lane::redirected(const Reply& error) {
+  if (!queue_.redirected(*members_.front().account, error)) {
+    return false;
+  }
+  for (BatchMember& member : members_) {
+    member.writes = 0;
+    if (member.change != nullptr) {
+      --member.change->attempts_;
+    }
+  }
+  return true;
+}
+
 // Nothing ran. What concerns one member's command only is found out by trying each alone.
 void Lane::refused(Connection& connection, const Replies& replies) {
   const Reply& error = *first_error(replies);  // the reason stands where it was queued, EXECABORT at the end
-  if (queue_.redirected(*members_.front().account, error)) {  // of a cluster, where all are of one account
-    for (BatchMember& member : members_) {
-      member.writes = 0;
-      if (member.change != nullptr) {
-        --member.change->attempts_;
-      }
-    }
+  if (redirected(error)) {
     return;
   }
   node_.monitor().warn("Redis at " + node_.server().name() + " refuses to write: " + loggable(error.text));

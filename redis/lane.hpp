@@ -3,6 +3,7 @@
 //   WATCH all keys, all reads      every member decides, in order; those of one account each on what the one
 //                                  before it leaves behind (see overlay.hpp)
 //   MULTI, all writes, EXEC, WAIT  not sent if nobody writes; WAIT only if replicas are to have it
+//                                  (then also after a transaction of no effect, for a write that was found)
 //
 // A batch of one is the plain transaction. Members decide for themselves and fail by themselves, but what
 // they write runs in one piece, so an EXEC in vain is in vain for all: they are tried again in smaller
@@ -48,6 +49,7 @@ class Lane final : public Node::Tenant, private Receiver {
   void confirmed(Connection& connection, const Replies& replies);
   bool replicated(Connection& connection, const Reply& wait);
   void confirm(bool replicated);
+  bool redirected(const Reply& error);
   void refused(Connection& connection, const Replies& replies);
   void refuse(BatchMember& member, StoreError error);
   void refuse(BatchMember& member, const Reply& error);
