@@ -140,7 +140,8 @@ char* ngx_http_wallet_sync_merge_loc_conf(ngx_conf_t* cf, void* parent, void* ch
   conf.settings.unverified_lifetime = conf.unverified_lifetime.value_or(Settings{}.unverified_lifetime);
   conf.max_body = conf.max_body.value_or(kDefaultMaxBody);
   MainConf& main = main_of(cf);
-  const Server server = conf.redis.value_or(default_server());
+  Server server = conf.redis.value_or(default_server());
+  server.marks_schema = true;
   conf.server = use(main.servers, server);
   if (server.tls && !use_tls(cf, main, *server.tls)) {
     return static_cast<char*>(NGX_CONF_ERROR);

@@ -16,6 +16,7 @@ std::string_view name_of(Readiness::State state) {
     case Readiness::State::ready: return "ok";
     case Readiness::State::connecting: return "connecting";
     case Readiness::State::refuses_writes: return "refuses writes";
+    case Readiness::State::wrong_schema: return "another schema version";
     case Readiness::State::unreachable: break;
   }
   return "unreachable";

@@ -19,7 +19,7 @@ class LogMonitor final : public Monitor {
   LogMonitor(const LogMonitor&) = delete;
   LogMonitor& operator=(const LogMonitor&) = delete;
 
-  void error(std::string_view line) { write(NGX_LOG_ERR, line); }
+  void error(std::string_view line) override { write(NGX_LOG_ERR, line); }
   void warn(std::string_view line) override { write(NGX_LOG_WARN, line); }
   void notice(std::string_view line) override { write(NGX_LOG_NOTICE, line); }
   void count(Counter counter) override { metrics_.count(counter); }

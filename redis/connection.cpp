@@ -5,6 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "keyspace.hpp"
+#include "schema.hpp"
+
 namespace wallet_sync {
 namespace {
 
@@ -110,12 +113,17 @@ class Connection::Greeting final : public Receiver {
       commands_.push_back(server.replicas_fsync ? Command("WAITAOF", 0, 0, 0) : Command("WAIT", 0, 0));
     }
     commands_.emplace_back("PING");
+    role_ = commands_.size();
     commands_.emplace_back("ROLE");
+    if (asks_schema(server)) {
+      schema_ = commands_.size();
+      commands_.emplace_back("GET", Keyspace(server.key_prefix).schema());
+    }
   }
 
   const Commands& commands() const { return commands_; }
   // As soon as it is there: the server may hang up before all are.
-  std::string complaint(std::size_t index, const Reply& reply) const {
+  std::string complaint(std::size_t index, const Reply& reply, Cause& cause) const {
     const Server& server = connection_.server_;
     if (index == hello_) {
       return wrong_kind(reply, server);
@@ -123,20 +131,32 @@ class Connection::Greeting final : public Receiver {
     if (wait_ && index == *wait_) {
       return no_wait(reply);
     }
-    if (index + 1 == commands_.size()) {
+    if (index == role_) {
       return wrong_role(reply, server);
+    }
+    if (schema_ && index == *schema_) {
+      if (!tells_schema(reply)) {
+        return loggable(reply.text);
+      }
+      cause = Cause::schema;
+      return wrong_schema(reply, Keyspace(server.key_prefix).schema());
     }
     return reply.is_error() ? loggable(reply.text) : "";
   }
 
  private:
-  void on_replies(Connection&, Replies&&) override { connection_.greeted(); }
+  void on_replies(Connection&, Replies&& replies) override {
+    connection_.without_schema_ = schema_ && replies[*schema_].is_nil();
+    connection_.greeted();
+  }
   void on_no_replies() override {}
 
   Connection& connection_;
   Commands commands_;
   std::size_t hello_ = 0;
   std::optional<std::size_t> wait_;
+  std::size_t role_ = 0;
+  std::optional<std::size_t> schema_;
 };
 
 void Receiver::stop_receiving() {
@@ -208,9 +228,10 @@ void Connection::push_command(const Command& command) {
   }
 }
 
-void Connection::lose(std::string reason) {
+void Connection::lose(std::string reason, Cause cause) {
   if (state_ != State::lost) {
     state_ = State::lost;
+    cause_ = cause;
     reason_ = std::move(reason);
     monitor_.count(Counter::connections_lost);
     post();
@@ -218,10 +239,8 @@ void Connection::lose(std::string reason) {
 }
 
 void Connection::lose_to_silence() {
-  if (state_ != State::lost) {
-    was_silent_ = true;
-    lose(state_ == State::ready ? "no answer within timeout" : "no connection within connect_timeout");
-  }
+  lose(state_ == State::ready ? "no answer within timeout" : "no connection within connect_timeout",
+       Cause::silence);
 }
 
 void Connection::on_failed(std::string reason) { lose(std::move(reason)); }
@@ -274,11 +293,12 @@ bool Connection::on_reply(Reply&& reply) {
   }
   const Flight& flight = flights_.front();
   std::string wrong = flight.complain && reply.is_error() ? loggable(reply.text) : "";
+  Cause cause = Cause::other;
   if (state_ == State::greeting) {
-    wrong = greeting_->complaint(replies_.size(), reply);
+    wrong = greeting_->complaint(replies_.size(), reply, cause);
   }
   if (!wrong.empty()) {
-    lose(std::move(wrong));
+    lose(std::move(wrong), cause);
     return false;
   }
   replies_.push_back(std::move(reply));

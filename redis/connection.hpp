@@ -1,10 +1,11 @@
 // One connection to Redis, from connect to loss. It is not revived: its node makes another.
 //
-//   connecting ──▶ greeting (AUTH, HELLO, SELECT, PING, ROLE) ──▶ ready ──▶ lost
-//        └───────────────────┴─────────────────────────────────────────────▲
+//   connecting ──▶ greeting (AUTH, HELLO, SELECT, PING, ROLE, GET) ──▶ ready ──▶ lost
+//        └───────────────────┴──────────────────────────────────────────────────▲
 //
 // Ready means that the server is of the right kind (HELLO: its version and mode), that PING succeeded (one
-// that loads its data set accepts nearly everything else), and that it is a master. Replies come in the order
+// that loads its data set accepts nearly everything else), that it is a master, and that its data are of a
+// schema version that we know (GET, see schema.hpp; a cluster's: schema_watch.hpp). Replies come in the order
 // of the commands.
 //
 // Only the peer's silence ends a connection: for command_timeout nothing at all came, nor was anything more
@@ -77,10 +78,18 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
 
   bool ready() const { return state_ == State::ready; }
   bool lost() const { return state_ == State::lost; }
+  // Why it was lost, where that makes a difference.
+  enum class Cause {
+    other,
+    silence,  // of the peer: trying again would only take as long again
+    schema,   // its data are of another schema version: it stays so until somebody does something
+  };
   // It is, or was before it was lost.
   bool was_ready() const { return was_ready_; }
-  // It is lost because the peer was silent: trying again would only take as long again.
-  bool was_silent() const { return was_silent_; }
+  Cause cause() const { return cause_; }
+  bool was_silent() const { return cause_ == Cause::silence; }
+  // Nobody has written a schema version there yet.
+  bool without_schema() const { return without_schema_; }
   // Why it was lost, for the log.
   const std::string& reason() const { return reason_; }
   const Server& server() const { return server_; }
@@ -102,7 +111,7 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   void push_command(const Command& command);
   // Ends it, e.g. because of a reply that says the server is not what we need. The owner hears of it later in
   // this turn.
-  void lose(std::string reason);
+  void lose(std::string reason, Cause cause = Cause::other);
   // The same, because the peer does not answer.
   void lose_to_silence();
 
@@ -140,7 +149,8 @@ class Connection final : private Posted, private Stream::User, private ReplyRead
   State state_ = State::connecting;
   State told_ = State::connecting;  // the state the owner knows of
   bool was_ready_ = false;
-  bool was_silent_ = false;
+  bool without_schema_ = false;
+  Cause cause_ = Cause::other;
   bool pushing_ = false;
   bool blocked_ = false;  // the stream takes no more for now
   std::string reason_;

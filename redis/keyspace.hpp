@@ -16,6 +16,7 @@
 //   <any of them>:confirmed    nothing, ever: INCR and DEL of it in one transaction make WAIT wait
 //   <prefix>:probe             nothing, ever: DEL of it shows whether Redis takes writes; in a cluster
 //   <prefix>:{N}:probe         the same for the master of a slot
+//   <prefix>:schema            integer  the version of all this, see schema.hpp
 //   <prefix>:whitelist         hash     normalized address → since when it may sign up, for
 //                                       `wallet_sync_accounts whitelist stored`
 //
@@ -91,6 +92,7 @@ class Keyspace {
   static std::string confirmation(const std::string& key) { return key + ":confirmed"; }
   std::string probe() const { return prefix_ + ":probe"; }
   std::string probe(std::size_t slot) const { return key(tag_of_slot(slot), ":probe"); }
+  std::string schema() const { return prefix_ + ":schema"; }
   std::string whitelist() const { return prefix_ + ":whitelist"; }
 
   // Of a key that SCAN found: whose it is, and what follows the braces. nullopt: it is no account's.

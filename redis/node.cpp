@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "backoff.hpp"
+#include "keyspace.hpp"
+#include "schema.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -20,20 +22,41 @@ constexpr std::string_view kMoved = "the sentinels name another master";
 
 }  // namespace
 
+// Of one connection: asks for its ROLE and, unless it is a cluster's, for the schema version; and may write
+// that.
 class Node::RoleCheck final : public Receiver {
  public:
   explicit RoleCheck(Node& node) : node_(node) {}
 
+  void ask(Connection& connection) { connection.ask(node_.role_question_, *this); }
+  void mark(Connection& connection, const Commands& commands) {
+    marking_ = true;
+    connection.ask(commands, *this);
+  }
+
  private:
   void on_replies(Connection& connection, Replies&& replies) override {
+    if (std::exchange(marking_, false)) {
+      node_.marked_schema(connection, replies.front());
+      return;
+    }
     if (is_replica(replies.front())) {
-      node_.demoted(connection, "it is a replica, not a master");
-    } else {
-      node_.doubt(connection, replies.front());
+      node_.end_generation(connection, "it is a replica, not a master");
+      return;
+    }
+    node_.doubt(connection, replies.front());
+    if (replies.size() > 1 && !connection.lost()) {
+      node_.checked_schema(connection, replies[1], *this);
     }
   }
-  void on_no_replies() override {}
+  void on_no_replies() override {
+    if (std::exchange(marking_, false)) {
+      node_.marking_schema_ = false;
+    }
+  }
+
   Node& node_;
+  bool marking_ = false;
 };
 
 Node::Tenant::Tenant(Node& node, bool asks) : node_(node), replaced_at_ms_(-kFlappingMs) {
@@ -71,6 +94,10 @@ Node::Node(EventLoop& loop, const Server& server, Monitor& monitor, Doubter* dou
       retry_(loop.new_timer(TimerKind::background, [this] { connect_missing(); })),
       role_timer_(loop.new_timer(TimerKind::background, [this] { check_roles(); })) {
   role_timer_->arm(kRoleIntervalMs);
+  role_question_.emplace_back("ROLE");
+  if (asks_schema(server_)) {
+    role_question_.emplace_back("GET", Keyspace(server_.key_prefix).schema());
+  }
   if (server_.sentinels) {
     SentinelWatch::Listener& listener = *this;
     sentinels_ = std::make_unique<SentinelWatch>(loop, server_, monitor, listener);
@@ -171,8 +198,12 @@ void Node::on_ready(Connection& connection) {
     monitor_.notice("Redis at " + server_.name() + " answers again");
   }
   last_reason_.clear();
+  wrong_schema_.clear();
   backoff_ms_ = 0;
   tenant.known_down_ = false;
+  if (connection.without_schema() && tenant.role_check_) {
+    mark_schema(connection, *tenant.role_check_);
+  }
   connect_missing();
   tenant.on_up();
 }
@@ -187,7 +218,10 @@ void Node::on_lost(Connection& connection) {
     tenant.on_down();
     return;
   }
-  warn_once(lost->reason());
+  tell_once(*lost);
+  if (lost->cause() == Connection::Cause::schema && lost->generation() == generation_) {
+    end_generation(*lost, lost->reason(), Connection::Cause::schema);  // it is the same for all of them
+  }
   const std::int64_t now = loop_.now_ms();
   if (lost->was_ready() && lost->was_silent()) {
     drop_silent(lost->heard_at_ms());
@@ -220,20 +254,63 @@ void Node::retry_later() {
 }
 
 // Once per reason, not once per connection and attempt.
-void Node::warn_once(const std::string& reason) {
-  if (reason != last_reason_) {
-    last_reason_ = reason;
-    monitor_.warn("Redis at " + server_.name() + " is not available: " + reason);
+void Node::tell_once(const Connection& lost) {
+  const bool schema = lost.cause() == Connection::Cause::schema;
+  wrong_schema_ = schema ? lost.reason() : "";
+  if (lost.reason() == last_reason_) {
+    return;
+  }
+  last_reason_ = lost.reason();
+  const std::string line = "Redis at " + server_.name() + " is not available: " + last_reason_;
+  if (schema) {
+    monitor_.error(line);
+  } else {
+    monitor_.warn(line);
   }
 }
 
 void Node::doubt(Connection& connection, const Reply& error) {
   if (says_not_a_master(error)) {
-    demoted(connection, loggable(error.text));
+    end_generation(connection, loggable(error.text));
   }
 }
 
-void Node::demoted(Connection& connection, const std::string& reason) {
+void Node::checked_schema(Connection& connection, const Reply& reply, RoleCheck& check) {
+  if (reply.is_nil()) {
+    mark_schema(connection, check);
+    return;
+  }
+  if (!tells_schema(reply)) {
+    doubt(connection, reply);
+    return;
+  }
+  const std::string wrong = wallet_sync::wrong_schema(reply, Keyspace(server_.key_prefix).schema());
+  if (!wrong.empty()) {
+    end_generation(connection, wrong, Connection::Cause::schema);
+  }
+}
+
+// The first one is kept, whoever writes it: NX.
+void Node::mark_schema(Connection& connection, RoleCheck& check) {
+  if (server_.marks_schema && !marking_schema_ && !check.receiving()) {
+    marking_schema_ = true;
+    check.mark(connection, {schema_mark(Keyspace(server_.key_prefix).schema())});
+  }
+}
+
+// A Redis that refuses it serves all the same: none is as good as version 1. It is tried again.
+void Node::marked_schema(Connection& connection, const Reply& reply) {
+  marking_schema_ = false;
+  if (!reply.is_error()) {
+    last_mark_error_.clear();
+  } else if (std::string error = loggable(reply.text); error != last_mark_error_) {
+    last_mark_error_ = std::move(error);
+    monitor_.warn("Redis at " + server_.name() + " refuses the schema version: " + last_mark_error_);
+  }
+  doubt(connection, reply);
+}
+
+void Node::end_generation(Connection& connection, const std::string& reason, Connection::Cause cause) {
   if (connection.generation() != generation_) {
     connection.lose(std::string(kFormer));
     return;
@@ -241,7 +318,7 @@ void Node::demoted(Connection& connection, const std::string& reason) {
   ++generation_;
   for (Tenant* tenant : tenants_) {
     if (tenant->connection_) {
-      tenant->connection_->lose(reason);
+      tenant->connection_->lose(reason, cause);
     }
   }
   ask_others();
@@ -260,12 +337,11 @@ void Node::drop_silent(std::int64_t heard_before_ms) {
 
 // Each connection by itself: they may lead to different servers.
 void Node::check_roles() {
-  static const Commands kRole = {Command("ROLE")};
   role_timer_->arm(kRoleIntervalMs);
   for (Tenant* tenant : tenants_) {
     Connection* connection = tenant->connection();
     if (connection != nullptr && tenant->role_check_ && !tenant->role_check_->receiving()) {
-      connection->ask(kRole, *tenant->role_check_);
+      tenant->role_check_->ask(*connection);
     }
   }
 }

@@ -15,6 +15,9 @@
 //
 // A node of a cluster has one address for ever; whether slots lead there is the topology's part.
 //
+// Data of a schema version that we do not know (schema.hpp) are left alone: a connection that finds some is
+// none, and when the key changes under us, as ROLE and GET tell twice a second, the generation ends as well.
+//
 // With sentinels the address is what they say, see sentinel_watch.hpp: when they name another one, a new
 // generation begins there. Whatever makes us doubt the address is a reason to ask them at once.
 #pragma once
@@ -87,6 +90,8 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   const Server& server() const { return server_; }
   EventLoop& loop() { return loop_; }
   Monitor& monitor() { return monitor_; }
+  // Why the data there are left alone, until a connection finds others; empty: they are not.
+  const std::string& wrong_schema() const { return wrong_schema_; }
   // Null: the address is fixed.
   const SentinelWatch* sentinels() const { return sentinels_.get(); }
 
@@ -109,10 +114,14 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   void ask_others();
   Tenant& tenant_of(const Connection& connection);
   Tenant* any_ready();
-  void demoted(Connection& connection, const std::string& reason);
+  void checked_schema(Connection& connection, const Reply& reply, RoleCheck& check);
+  void mark_schema(Connection& connection, RoleCheck& check);
+  void marked_schema(Connection& connection, const Reply& reply);
+  void end_generation(Connection& connection, const std::string& reason,
+                      Connection::Cause cause = Connection::Cause::other);
   void drop_silent(std::int64_t heard_before_ms);
   void retry_later();
-  void warn_once(const std::string& reason);
+  void tell_once(const Connection& lost);
   void check_roles();
 
   EventLoop& loop_;
@@ -125,6 +134,10 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   bool down_ = false;            // and said so in the log
   const bool named_by_address_;  // its certificate is
   std::string last_reason_;
+  std::string wrong_schema_;
+  bool marking_schema_ = false;
+  std::string last_mark_error_;
+  Commands role_question_;
   std::int64_t backoff_ms_ = 0;
   std::vector<Tenant*> tenants_;
   std::unique_ptr<Timer> retry_;

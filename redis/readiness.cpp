@@ -11,7 +11,12 @@ Readiness::Readiness(EventLoop& loop, RedisStore& store)
 
 Readiness::~Readiness() = default;
 
-Readiness::State Readiness::state() const { return store_.known_down() ? State::unreachable : answer_; }
+Readiness::State Readiness::state() const {
+  if (!store_.wrong_schema().empty()) {
+    return State::wrong_schema;
+  }
+  return store_.known_down() ? State::unreachable : answer_;
+}
 
 void Readiness::ask() {
   timer_->arm(kIntervalMs);

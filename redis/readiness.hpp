@@ -16,7 +16,7 @@ namespace wallet_sync {
 
 class Readiness {
  public:
-  enum class State { connecting, ready, unreachable, refuses_writes };
+  enum class State { connecting, ready, unreachable, refuses_writes, wrong_schema };
 
   static constexpr std::int64_t kIntervalMs = 1000;
 

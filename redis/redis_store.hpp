@@ -47,7 +47,9 @@ class RedisStore : public Store {
   // counted.
   Task<Result<bool>> takes_writes();
   // What is asked now would fail at once.
-  bool known_down() const { return topology_.known_down(); }
+  bool known_down() const { return topology_.known_down() || !wrong_schema().empty(); }
+  // Why what Redis holds is left alone, see schema.hpp; empty: it is not. Until it is right, nothing is done.
+  const std::string& wrong_schema() const { return topology_.wrong_schema(); }
 
   const Server& server() const { return server_; }
   const Keyspace& keys() const { return keys_; }

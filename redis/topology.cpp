@@ -27,8 +27,11 @@ Topology::Topology(Deadlines& deadlines, const Server& server, Monitor& monitor)
   }
   shards_.push_back(std::make_unique<Shard>(deadlines, server_, monitor, nullptr, router));
   if (router != nullptr) {
-    by_slot_.assign(kSlots, shards_.front().get());
+    masters_.assign(kSlots, shards_.front().get());
+    nobody_ = masters_;
+    served_ = nobody_.data();
     shards_.front()->slots = kSlots;
+    schema_ = std::make_unique<SchemaWatch>(*this, deadlines, server_, monitor);
     ClusterWatch::Listener& listener = *this;
     watch_ = std::make_unique<ClusterWatch>(deadlines.loop(), server_, monitor, listener);
   }
@@ -40,6 +43,9 @@ Topology::~Topology() = default;
 Shard* Topology::shard_at(NodeAddress where, const Shard* told_by) {
   if (where.host.empty() && told_by != nullptr) {
     where.host = told_by->node.server().host;
+    if (where.host.empty()) {
+      return nullptr;
+    }
     where.tls_name = told_by->node.server().tls ? told_by->node.server().tls->name : "";
   } else if (!is_ip_address(where.host)) {
     const auto named = std::find_if(known_.begin(), known_.end(), [&](const NodeAddress& node) {
@@ -73,32 +79,41 @@ Shard* Topology::shard_at(NodeAddress where, const Shard* told_by) {
 
 void Topology::on_map(const SlotMap& map) {
   known_ = map.nodes;
-  std::vector<Shard*> masters(map.nodes.size(), nullptr);
-  std::vector<Shard*> by_slot(kSlots, shards_.front().get());
+  std::vector<Shard*> named(map.nodes.size(), nullptr);
+  std::vector<Shard*> masters(kSlots, shards_.front().get());
   for (const SlotMap::Range& range : map.ranges) {
-    Shard*& master = masters[range.master];
+    Shard*& master = named[range.master];
     if (master == nullptr) {
       master = shard_at(map.nodes[range.master], nullptr);
     }
-    std::fill(by_slot.begin() + static_cast<std::ptrdiff_t>(range.first),
-              by_slot.begin() + static_cast<std::ptrdiff_t>(range.last) + 1, master);
+    std::fill(masters.begin() + static_cast<std::ptrdiff_t>(range.first),
+              masters.begin() + static_cast<std::ptrdiff_t>(range.last) + 1, master);
   }
   // What a redirection has changed already, not everybody knows.
-  if (std::exchange(redirected_, false) || by_slot != by_slot_) {
-    adopt(std::move(by_slot));
+  if (std::exchange(redirected_, false) || masters != masters_) {
+    adopt(std::move(masters));
   }
-  shards_.front()->node.give_up_waiting();  // who waits there by now, waits for nobody
+  if (schema_->state() == SchemaWatch::State::unknown) {
+    schema_->ask();
+  } else {
+    give_up_waiting();  // who waits there by now, waits for nobody
+  }
   drop_unused();
 }
 
-void Topology::adopt(std::vector<Shard*> by_slot) {
-  by_slot_ = std::move(by_slot);
+void Topology::adopt(std::vector<Shard*> masters) {
+  std::copy(masters.begin(), masters.end(), masters_.begin());  // served_ may lead there
   for (const auto& shard : shards_) {
     shard->slots = 0;
   }
-  for (Shard* shard : by_slot_) {
+  for (Shard* shard : masters_) {
     ++shard->slots;
   }
+  reroute();
+}
+
+// What waits goes where its slot leads by now.
+void Topology::reroute() {
   for (const auto& shard : shards_) {
     shard->changes.reroute();
     shard->links.send_away();
@@ -108,7 +123,31 @@ void Topology::adopt(std::vector<Shard*> by_slot) {
   }
 }
 
-void Topology::on_no_map() { shards_.front()->node.give_up_waiting(); }
+void Topology::schema_changed() {
+  const SchemaWatch::State state = schema_->state();
+  served_ = state == SchemaWatch::State::fine ? masters_.data() : nobody_.data();
+  if (state == SchemaWatch::State::wrong) {
+    give_up_waiting();  // before others come to wait there
+    reroute();
+  } else if (state == SchemaWatch::State::fine) {
+    reroute();
+    give_up_waiting();
+  }
+}
+
+bool Topology::all_away() const {
+  return std::all_of(shards_.begin() + 1, shards_.end(),
+                     [](const auto& shard) { return shard->slots == 0 || shard->links.known_down(); });
+}
+
+void Topology::on_doubt() {
+  watch_->ask();
+  if (all_away()) {
+    schema_->forget();
+  }
+}
+
+void Topology::on_no_map() { give_up_waiting(); }
 
 bool Topology::misses_a_node() const {
   return std::any_of(shards_.begin() + 1, shards_.end(), [](const auto& shard) {
@@ -125,9 +164,9 @@ bool Topology::known_down() const {
 std::vector<std::size_t> Topology::one_slot_of_each() const {
   std::vector<std::size_t> slots;
   for (const auto& shard : shards_) {
-    const auto found = std::find(by_slot_.begin(), by_slot_.end(), shard.get());
-    if (found != by_slot_.end() || !clustered()) {
-      slots.push_back(static_cast<std::size_t>(found - by_slot_.begin()));
+    const auto found = std::find(masters_.begin(), masters_.end(), shard.get());
+    if (found != masters_.end() || !clustered()) {
+      slots.push_back(static_cast<std::size_t>(found - masters_.begin()));
     }
   }
   return slots;
@@ -150,7 +189,7 @@ bool Topology::moved(const Redirection& redirection, const Shard& told_by) {
   if (shard == nullptr) {
     return false;
   }
-  Shard*& place = by_slot_[redirection.slot];
+  Shard*& place = masters_[redirection.slot];
   redirected_ = redirected_ || place != shard;
   --place->slots;
   place = shard;

@@ -41,6 +41,8 @@ class Monitor {
   virtual ~Monitor() = default;
   // No secret and no client's data belongs into a line.
   virtual void warn(std::string_view line) = 0;
+  // What stays wrong until somebody does something about it.
+  virtual void error(std::string_view line) { warn(line); }
   virtual void notice(std::string_view line) = 0;
   virtual void count(Counter counter) = 0;
   virtual void observe(Distribution, std::uint64_t /*value*/) {}

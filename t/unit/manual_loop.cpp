@@ -152,7 +152,7 @@ void Peer::greets() {
   heard_.clear();
   says(
       "*4\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n+PONG\r\n*3\r\n$"
-      "6\r\nmaster\r\n:0\r\n*0\r\n");
+      "6\r\nmaster\r\n:0\r\n*0\r\n$-1\r\n");
 }
 
 void Peer::allows(std::size_t bytes) {

@@ -52,6 +52,7 @@ struct Bench {
       if (name == "WATCH" || name == "MULTI" || name == "UNWATCH") replies += "+OK\r\n";
       if (name == "HMGET") replies += "*2\r\n$-1\r\n$-1\r\n";
       if (name == "ROLE") replies += "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
+      if (name == "GET") replies += "$-1\r\n";
       if (name == "HSET") replies += "+QUEUED\r\n", ++queued;
       if (name == "EXEC") {
         replies += "*" + std::to_string(queued) + "\r\n";

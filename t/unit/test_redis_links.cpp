@@ -62,8 +62,8 @@ void one_late_read_does_not_fail_the_others(void**) {
   assert_true(failure(*late) == StoreError::unavailable);
   bench.loop.pass(1000);
   assert_false(in_time->done());
-  bench.loop.peer(0).says("te!\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n" +
-                          bulk("in time"));  // ROLE between them
+  bench.loop.peer(0).says("te!\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n$-1\r\n" +
+                          bulk("in time"));  // ROLE and GET between them
   assert_text(text_of(*in_time), "in time");
   assert_int_equal(bench.monitor.counted(Counter::connections_lost), 0);
 }

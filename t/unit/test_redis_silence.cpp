@@ -124,7 +124,7 @@ void the_socket_is_read_before_the_peer_is_called_silent(void**) {
 void the_socket_is_read_before_a_greeting_is_called_late(void**) {
   Played line;
   line.peer().accepts();
-  line.peer().has_said("*0\r\n+PONG\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+  line.peer().has_said("*0\r\n+PONG\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n$-1\r\n");
   line.loop.stand_still(10'000);
   line.loop.pass(0);
   assert_int_equal(line.owner.ready, 1);

@@ -135,7 +135,7 @@ struct SlowLink {
       }
     }
   }
-  // A node asks for the ROLE now and then.
+  // A node asks for the ROLE and the schema version now and then.
   void listen(std::size_t link) {
     const std::string heard = bench.loop.peer(link).heard();
     for (std::size_t at = 0; at < heard.size(); ++at) {
@@ -143,10 +143,11 @@ struct SlowLink {
         asked[link].push_back('G');
       } else if (heard.compare(at, 8, "\r\nROLE\r\n") == 0) {
         asked[link].push_back('R');
+        at = heard.find("\r\nGET\r\n", at);
       }
     }
     while (!asked[link].empty() && asked[link].front() == 'R') {
-      answer(link, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+      answer(link, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n$-1\r\n");
     }
   }
   void answer(std::size_t link, std::string_view reply) {
