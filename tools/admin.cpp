@@ -35,7 +35,8 @@ Options:
   --json                one JSON object a line
   --help                this text
 
-Status: 0 done, 1 not done (no such account, Redis away, something wrong found), 2 wrong usage.
+Status: 0 done, 1 not done (no such account, Redis away, something wrong found), 2 wrong usage,
+3 Redis holds data of another schema version: a newer wallet-sync is needed.
 )";
 
 using OfAccount = int (*)(Session&, const AdminOptions&, const Email&);

@@ -39,7 +39,8 @@ class Checker {
   }
 
   void look_at_other(const std::string& key) {
-    if (key == keys_.next_user_id() || key == keys_.whitelist() || keys_.is_user_ids(key)) {
+    if (key == keys_.next_user_id() || key == keys_.whitelist() || key == keys_.schema() ||
+        keys_.is_user_ids(key)) {
       return;
     }
     complain("", "the key \"" + shown(key) + "\" is none of wallet-sync's");

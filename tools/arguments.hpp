@@ -8,7 +8,12 @@
 #include <vector>
 
 // What a tool ends with.
-enum ExitStatus { kDone = 0, kFailed = 1, kUsage = 2 };
+enum ExitStatus {
+  kDone = 0,
+  kFailed = 1,
+  kUsage = 2,
+  kOtherSchema = 3  // what Redis holds is of a schema version that this build does not know
+};
 
 class Arguments {
  public:

@@ -32,7 +32,8 @@ Options:
   --json                one JSON object a line; the last one has the numbers
   --help                this text
 
-Status: 0 done, 1 somebody was skipped, or Redis or the file cannot be used, 2 wrong usage.
+Status: 0 done, 1 somebody was skipped, or Redis or the file cannot be used, 2 wrong usage,
+3 Redis holds data of another schema version: a newer wallet-sync is needed.
 )";
 
 constexpr const char* kSchema = R"(

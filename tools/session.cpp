@@ -118,9 +118,14 @@ UnixTime Session::now() {
 }
 
 // All that the tools do may be done again: it looks at what is there first.
-bool Session::worth_repeating(StoreError error) { return error != StoreError::internal; }
+bool Session::worth_repeating(StoreError error) {
+  return error != StoreError::internal && store().wrong_schema().empty();
+}
 
 void Session::give_up(StoreError error) {
+  if (!store().wrong_schema().empty()) {
+    std::exit(kOtherSchema);  // which has been said
+  }
   const char* what = error == StoreError::internal  ? "what Redis holds is not what wallet-sync writes"
                      : error == StoreError::unknown ? "the outcome is unknown; run it again"
                      : error == StoreError::unreplicated

@@ -71,7 +71,7 @@ class Session : private wallet_sync::Monitor {
     loop_.run_until([&] { return task.done(); }, kForeverMs);
     return task.take();
   }
-  static bool worth_repeating(wallet_sync::StoreError error);
+  bool worth_repeating(wallet_sync::StoreError error);
   [[noreturn]] void give_up(wallet_sync::StoreError error);
   void pause();
   wallet_sync::Layout read_layout();
