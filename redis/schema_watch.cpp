@@ -46,6 +46,10 @@ void SchemaWatch::forget() {
 
 Task<bool> SchemaWatch::asked() {
   auto reply = co_await ask_master(Command("GET", key_));
+  if (reply && !tells_schema(*reply)) {  // the cluster is down, or its master loads or is none any more
+    topology_.doubt();
+    reply.reset();
+  }
   if (reply) {
     learn(*reply);
     if (reply->is_nil() && marks_) {
@@ -78,10 +82,6 @@ Task<std::optional<Reply>> SchemaWatch::ask_master(Command command) {
     }
     const auto redirection = replies->empty() ? std::nullopt : redirection_of(replies->back());
     if (!replies->empty() && !redirection) {
-      if (!tells_schema(replies->back()) && !says_no_writes(replies->back())) {
-        topology_.doubt();
-        co_return std::nullopt;
-      }
       co_return std::move(replies->back());
     }
     asking = redirection && redirection->kind == Redirection::Kind::ask;

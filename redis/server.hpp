@@ -55,6 +55,8 @@ struct Server {
   bool any_role = false;  // it is only asked about the cluster, which a replica knows as well
   std::optional<Tls> tls;
   bool is_sentinel = false;  // itself: it is connected to as one
+  // Where there is no schema version (schema.hpp), ours is written. Not by tools, which may only be looking.
+  bool marks_schema = false;
 
   std::string user;  // empty: the default user
   std::string password;
@@ -71,8 +73,6 @@ struct Server {
   bool replicas_fsync = false;
   std::int64_t replicas_timeout_ms = 0;  // less than command_timeout_ms
   std::string key_prefix = "wsync";
-  // Where there is no schema version (schema.hpp), ours is written. Not by tools, which may only be looking.
-  bool marks_schema = false;
 
   // For log lines: never with the password.
   std::string name() const {
