@@ -8,6 +8,7 @@
 
 #include "mail_settings.hpp"
 #include "ngx.hpp"
+#include "ngx_http_wallet_sync_module.h"
 #include "server.hpp"
 #include "services.hpp"
 #include "socket.hpp"
@@ -35,29 +36,41 @@ struct MainConf {
 // What `wallet_sync_health` tells: that a worker answers, or also whether all its Redis take writes.
 enum class Health { live, ready };
 
-// One location's settings while it is being configured: absent means inherit.
-struct LocationConf {
+// What stands in a block; what does not is inherited. Handlers look at what holds, below.
+struct Written : ngx_http_wallet_sync_slots_t {
+  Written();  // nothing stands there
+
   bool enabled = false;          // `wallet_sync` stands in this very location
   bool shows_metrics = false;    // `wallet_sync_metrics` does
   std::optional<Health> health;  // `wallet_sync_health` does
   std::optional<Server> redis;
   std::optional<AccountPolicy> accounts;
-  std::optional<bool> account_deletion;
-  std::optional<std::size_t> max_body;
   std::optional<LoginLimit> login_limit;
-  std::optional<std::uint32_t> unverified_lifetime;  // seconds; 0: no end
-  std::optional<ngx_msec_t> ping_interval;
-  std::optional<ngx_msec_t> drain_time;
-  std::optional<std::size_t> max_sockets;
   std::optional<MailSettings> mail;
+};
 
-  // Set by the merge, for locations that are enabled.
+// What holds in a location, as the merge leaves it: in those that are not enabled the defaults.
+struct LocationConf {
+  bool enabled = false;
+  Health health = Health::live;
+  std::size_t max_body = kDefaultMaxBody;  // bytes
   Settings settings;
   SocketSettings sockets;
   std::size_t server = 0;             // index in MainConf::servers
   std::optional<std::size_t> mailer;  // index in MainConf::mails; absent where no mail is needed
 };
 
+// All that nginx keeps of us for a block; it knows the slots of it.
+struct Block : Written {
+  LocationConf holds;
+};
+
+// nginx's pointer to what it keeps.
+inline Block& block_of(void* conf) {
+  return *static_cast<Block*>(static_cast<ngx_http_wallet_sync_slots_t*>(conf));
+}
+
+MainConf& main_conf(ngx_conf_t* cf);
 const LocationConf& location_conf(ngx_http_request_t* r);
 const MainConf* main_conf(ngx_cycle_t* cycle);  // null: no http {} block
 

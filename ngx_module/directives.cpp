@@ -1,4 +1,5 @@
-// The directives with values. A wrong one ends the start with a line that says what to write instead.
+// The directives that no slot function of nginx can read (those are in ngx_http_wallet_sync_module.c). A
+// wrong one ends the start with a line that says what to write instead.
 #include "directives.hpp"
 
 #include <array>
@@ -7,7 +8,9 @@
 #include <string>
 
 #include "config.hpp"
-#include "ngx_http_wallet_sync_module.h"
+#include "handler.hpp"
+#include "metrics.hpp"
+#include "scrypt.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -48,6 +51,20 @@ bool set_thread_pool(ngx_conf_t* cf, MainConf& main, std::string_view threads, s
   main.kdf_max_tasks = static_cast<ngx_uint_t>(number(threads) + number(max_queue));
   main.kdf_pool = make_thread_pool(cf, "wallet_sync", threads, queue_for(main.kdf_max_tasks));
   return main.kdf_pool != nullptr;
+}
+
+// A location has one handler. Null: there is none yet.
+const char* other_content(const Written& conf, std::string_view directive) {
+  if (conf.enabled && directive != "wallet_sync") {
+    return "needs a location without \"wallet_sync\"";
+  }
+  if (conf.shows_metrics && directive != "wallet_sync_metrics") {
+    return "needs a location without \"wallet_sync_metrics\"";
+  }
+  if (conf.health && directive != "wallet_sync_health") {
+    return "needs a location without \"wallet_sync_health\"";
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -102,8 +119,67 @@ bool use_mail_thread_pool(ngx_conf_t* cf, MainConf& main) {
 
 using namespace wallet_sync;
 
+char* ngx_http_wallet_sync(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  if (block_of(conf).enabled) {
+    return duplicate();
+  }
+  if (const char* other = other_content(block_of(conf), "wallet_sync")) {
+    return const_cast<char*>(other);
+  }
+  if (scrypt_choice().function == nullptr) {
+    return const_cast<char*>("cannot hash passwords: no library's scrypt gives the right key");
+  }
+  if (use_metrics_zone(cf, main_conf(cf).metrics_zone) == nullptr) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  block_of(conf).enabled = true;
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->handler = handle_request;
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_metrics(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  if (block_of(conf).shows_metrics) {
+    return duplicate();
+  }
+  if (const char* other = other_content(block_of(conf), "wallet_sync_metrics")) {
+    return const_cast<char*>(other);
+  }
+  if (use_metrics_zone(cf, main_conf(cf).metrics_zone) == nullptr) {
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  block_of(conf).shows_metrics = true;
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->handler = show_metrics;
+  return NGX_CONF_OK;
+}
+
+char* ngx_http_wallet_sync_health(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+  auto& health = block_of(conf).health;
+  if (health) {
+    return duplicate();
+  }
+  if (const char* other = other_content(block_of(conf), "wallet_sync_health")) {
+    return const_cast<char*>(other);
+  }
+  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
+  if (cf->args->nelts == 2 && to_view(words[1]) != "ready") {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "wallet_sync_health: unknown argument \"%V\"; write ready, or nothing", &words[1]);
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+  health = cf->args->nelts == 2 ? Health::ready : Health::live;
+  main_conf(cf).watches_readiness |= health == Health::ready;
+  auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  core->handler = show_health;
+  return NGX_CONF_OK;
+}
+
 char* ngx_http_wallet_sync_accounts(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& accounts = static_cast<LocationConf*>(conf)->accounts;
+  auto& accounts = block_of(conf).accounts;
   if (accounts) {
     return duplicate();
   }
@@ -142,43 +218,8 @@ char* ngx_http_wallet_sync_accounts(ngx_conf_t* cf, ngx_command_t*, void* conf) 
   return NGX_CONF_OK;
 }
 
-char* ngx_http_wallet_sync_account_deletion(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& deletion = static_cast<LocationConf*>(conf)->account_deletion;
-  if (deletion) {
-    return duplicate();
-  }
-  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
-  const std::string_view word = to_view(words[1]);
-  if (word != "on" && word != "off") {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "wallet_sync_account_deletion: invalid value \"%V\"; write on or off", &words[1]);
-    return static_cast<char*>(NGX_CONF_ERROR);
-  }
-  deletion = word == "on";
-  return NGX_CONF_OK;
-}
-
-char* ngx_http_wallet_sync_max_body(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& max_body = static_cast<LocationConf*>(conf)->max_body;
-  if (max_body) {
-    return duplicate();
-  }
-  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
-  const ssize_t size = ngx_parse_size(&words[1]);
-  if (size <= 0) {
-    ngx_conf_log_error(
-        NGX_LOG_EMERG, cf, 0,
-        "wallet_sync_max_body: invalid size \"%V\"; write a number of bytes above 0, such as 100000 "
-        "or 100k",
-        &words[1]);
-    return static_cast<char*>(NGX_CONF_ERROR);
-  }
-  max_body = static_cast<std::size_t>(size);
-  return NGX_CONF_OK;
-}
-
 char* ngx_http_wallet_sync_login_attempts(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& limit = static_cast<LocationConf*>(conf)->login_limit;
+  auto& limit = block_of(conf).login_limit;
   if (limit) {
     return duplicate();
   }
@@ -201,26 +242,6 @@ char* ngx_http_wallet_sync_login_attempts(ngx_conf_t* cf, ngx_command_t*, void* 
     return static_cast<char*>(NGX_CONF_ERROR);
   }
   limit = value;
-  return NGX_CONF_OK;
-}
-
-char* ngx_http_wallet_sync_unverified_lifetime(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& lifetime = static_cast<LocationConf*>(conf)->unverified_lifetime;
-  if (lifetime) {
-    return duplicate();
-  }
-  auto* words = static_cast<ngx_str_t*>(cf->args->elts);
-  const bool off = to_view(words[1]) == "off";
-  const ngx_int_t seconds = off ? 0 : ngx_parse_time(&words[1], 1);
-  constexpr ngx_int_t kMost = std::numeric_limits<std::uint32_t>::max();
-  if (seconds < (off ? 0 : 1) || seconds > kMost) {
-    ngx_conf_log_error(
-        NGX_LOG_EMERG, cf, 0,
-        "wallet_sync_unverified_lifetime: invalid value \"%V\"; write a time above 0, such as 7d, or off",
-        &words[1]);
-    return static_cast<char*>(NGX_CONF_ERROR);
-  }
-  lifetime = static_cast<std::uint32_t>(seconds);
   return NGX_CONF_OK;
 }
 

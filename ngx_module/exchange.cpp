@@ -72,7 +72,7 @@ Exchange::Exchange(ngx_http_request_t* r, Worker& worker, const LocationConf& co
       request_(read_request(r)),
       memory_(*r->pool),
       call_{Api::v1, request_, conf.settings, services_, memory_, {}},
-      body_(r, *conf.max_body, *this),
+      body_(r, conf.max_body, *this),
       begun_at_ms_(worker.loop().now_ms()) {
   worker_.crowd().enter();
 }
@@ -102,7 +102,7 @@ Route Exchange::find_route() {
 ngx_int_t Exchange::begin() {
   Route found = find_route();
   const bool too_large = endpoint_ != nullptr && endpoint_->takes_body() &&
-                         r_->headers_in.content_length_n > static_cast<off_t>(*conf_.max_body);
+                         r_->headers_in.content_length_n > static_cast<off_t>(conf_.max_body);
   if (too_large) {
     found.refusal = body_too_large();
     r_->expect_tested = 1;  // no 100 Continue for a body that nobody wants

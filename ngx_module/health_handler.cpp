@@ -74,7 +74,7 @@ ngx_int_t show_health(ngx_http_request_t* r) {
     refusal.allow = "GET, HEAD";
     return send(r, refusal);
   }
-  return send(r, tell(*location_conf(r).health));
+  return send(r, tell(location_conf(r).health));
 }
 
 }  // namespace wallet_sync

@@ -7,7 +7,6 @@
 #include "config.hpp"
 #include "directives.hpp"
 #include "mail.hpp"
-#include "ngx_http_wallet_sync_module.h"
 
 namespace wallet_sync {
 namespace {
@@ -244,7 +243,7 @@ bool parse_mail(MailLine& line) {
 using namespace wallet_sync;
 
 char* ngx_http_wallet_sync_mail(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& mail = static_cast<LocationConf*>(conf)->mail;
+  auto& mail = block_of(conf).mail;
   if (mail) {
     return const_cast<char*>("is duplicate");
   }

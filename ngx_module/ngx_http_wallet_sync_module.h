@@ -15,6 +15,19 @@ extern "C" {
 
 extern ngx_module_t  ngx_http_wallet_sync_module;
 
+/*
+ * What a block says that nginx's own slot functions read. It is the beginning of what nginx keeps for it; the
+ * rest is in config.hpp. Before the merge: unset where it is to be inherited.
+ */
+typedef struct {
+    size_t      max_body;                  /* bytes */
+    ngx_flag_t  account_deletion;
+    time_t      unverified_lifetime;       /* seconds; 0: no end */
+    ngx_msec_t  ping_interval;
+    ngx_msec_t  drain_time;
+    ngx_int_t   max_sockets_per_account;   /* in a worker */
+} ngx_http_wallet_sync_slots_t;
+
 void *ngx_http_wallet_sync_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_wallet_sync_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_wallet_sync_create_loc_conf(ngx_conf_t *cf);
@@ -27,13 +40,7 @@ char *ngx_http_wallet_sync_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *con
 char *ngx_http_wallet_sync_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_accounts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_wallet_sync_account_deletion(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_wallet_sync_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_login_attempts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_wallet_sync_unverified_lifetime(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_wallet_sync_ping_interval(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_wallet_sync_drain_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_wallet_sync_max_sockets_per_account(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_wallet_sync_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 

@@ -8,7 +8,6 @@
 
 #include "config.hpp"
 #include "directives.hpp"
-#include "ngx_http_wallet_sync_module.h"
 #include "server_words.hpp"
 
 namespace wallet_sync {
@@ -61,7 +60,7 @@ class DirectiveReader final : public WordsReader {
 using namespace wallet_sync;
 
 char* ngx_http_wallet_sync_redis(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  auto& redis = static_cast<LocationConf*>(conf)->redis;
+  auto& redis = block_of(conf).redis;
   if (redis) {
     return const_cast<char*>("is duplicate");
   }

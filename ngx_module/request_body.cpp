@@ -38,7 +38,7 @@ ngx_int_t filter_body(ngx_http_request_t* r, ngx_chain_t* in) {
   }
   if (const RequestBody* ours = RequestBody::of(r); ours == nullptr) {
     const off_t size = std::max(r->headers_in.content_length_n, r->request_body->received);
-    if (size <= static_cast<off_t>(*conf.max_body)) {
+    if (size <= static_cast<off_t>(conf.max_body)) {
       return next_filter(r, in);
     }
     if (!refuse_body(r)) {

@@ -116,6 +116,26 @@ def test_a_wrong_size_is_refused(check, value):
     assert_refused(check(f"{REDIS} wallet_sync_max_body {value};"), "wallet_sync_max_body", "size|value|bytes")
 
 
+@pytest.mark.parametrize("line, hint", [
+    ("wallet_sync_max_body 99999999999999999999", "bytes above 0, such as"), ("wallet_sync_ping_interval 0", "time above 0 .*such as 60s"),
+    ("wallet_sync_ping_interval soon", "such as 60s"), ("wallet_sync_drain_time -1s", "such as 5s"),
+    ("wallet_sync_max_sockets_per_account 0", "number above 0, such as 32"), ("wallet_sync_max_sockets_per_account many", "such as 32"),
+    ("wallet_sync_unverified_lifetime 0", "time above 0, such as 7d, or off"), ("wallet_sync_unverified_lifetime OFF", "or off"),
+    ("wallet_sync_unverified_lifetime 200y", "such as 7d"), ("wallet_sync_login_attempts 0", "such as 10 15m, or off"),
+])
+def test_what_is_no_value_is_shown_with_what_would_be_one(check, line, hint):
+    answer = check(f"{REDIS} {line};")
+    directive, value = line.split()
+    assert_refused(answer, directive, f'"{value}"; write .*{hint}')
+
+
+@pytest.mark.parametrize("line", ["wallet_sync_drain_time 0;", "wallet_sync_unverified_lifetime off;",
+                                  "wallet_sync_unverified_lifetime 4294967295s;", "wallet_sync_max_sockets_per_account 1;"])
+def test_the_ends_of_a_range_belong_to_it(check, line):
+    fine, text = check(f"{REDIS} {line}")
+    assert fine, text
+
+
 @pytest.mark.parametrize("arguments, hint", [
     ("threads=0", "threads"), ("threads=x", "threads"), ("threads=-1", "threads"), ("threads=2 max_queue=x", "max_queue"),
     ("threads=2 max_queue=-1", "max_queue"), ("threads=9223372036854775807", "threads"),
@@ -143,7 +163,10 @@ def test_the_thread_pool_belongs_into_http(check):
 
 
 @pytest.mark.parametrize("line", ["wallet_sync_redis 127.0.0.1:1;", "wallet_sync_accounts open;", "wallet_sync_max_body 1k;",
-                                  "wallet_sync_account_deletion on;",
+                                  "wallet_sync_account_deletion on;", "wallet_sync_login_attempts off;",
+                                  "wallet_sync_unverified_lifetime off;", "wallet_sync_unverified_lifetime 1d;",
+                                  "wallet_sync_ping_interval 1s;", "wallet_sync_drain_time 0;",
+                                  "wallet_sync_max_sockets_per_account 1;",
                                   "wallet_sync_thread_pool threads=1;"])
 def test_a_directive_given_twice_in_one_block_is_refused(check, line):
     assert_refused(check(f"{line} {line}"), line.split()[0], "duplicate")
