@@ -15,7 +15,11 @@ make_base() {
     mirror=$(mirror_of_this_machine) || true
     [[ -n $mirror ]] || die "no Debian mirror in /etc/apt"
     rm -rf --one-file-system "$base"
-    debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror"
+    # What it mounts is not always unmounted at its end; here it is gone with the namespace.
+    unshare --mount debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$base.log" 2>&1 || {
+        tail -n 20 "$base.log" >&2
+        return 1
+    }
     cp -r /etc/apt/apt.conf.d/. "$base/etc/apt/apt.conf.d/"
     cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
     # Nothing is started by an installation: the test does that itself.
