@@ -1,4 +1,5 @@
-# Bare Debian systems in directories, to build and to install the package in. Sourced by t/package/run as root.
+# Bare Debian systems in directories, to build, to install and to test in. Sourced by t/package/run and t/matrix/run, as
+# root; uses their variable root.
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # inner shells expand what is quoted
 
@@ -6,6 +7,13 @@
 mirror_of_this_machine() {
     sed -nE 's#^(URIs: *|deb (\[[^]]*\] *)?)(https?://[^ ]*/debian)/?( .*)?$#\3#p' \
         /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | sed -n 1p
+}
+
+# source_into DIRECTORY: what belongs to the sources, as it stands.
+source_into() {
+    mkdir -p "$1"
+    # shellcheck disable=SC2154 # ours is set by who sources this
+    git -C "$root" ls-files -z | (cd "$root" && xargs -0 tar -c --ignore-failed-read) | tar -x -C "$1"
 }
 
 # make_base DIRECTORY SUITE: the smallest Debian that has apt; kept, so that it is fetched once.
