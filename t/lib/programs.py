@@ -23,8 +23,10 @@ GIVEN = {"git"}
 WRAPPERS = {"command", "env", "exec", "nice", "setsid", "sudo", "timeout", "xargs"}
 STARTERS = {"subprocess": {"run", "call", "check_call", "check_output", "Popen"}, "shutil": {"which"},
             "asyncio": {"create_subprocess_exec"}, "os": {"execv", "execve", "execvp", "execvpe", "posix_spawn", "posix_spawnp"}}
-# The benchmarks, which no test runs, say themselves what they lack.
-ASKED_FOR = {("t/bench/", "wrk")}
+# The benchmarks, which no test runs, say themselves what they lack; t/package/run installs what use.sh calls.
+ASKED_FOR = {("t/bench/", "wrk"), ("t/package/use.sh", "sqlite3"), ("t/package/use.sh", "wallet-sync-admin"),
+             ("t/package/use.sh", "wallet-sync-import"), ("t/package/use.sh", "wallet-sync-export"),
+             ("t/package/use.sh", "wallet-sync-backup")}
 
 
 # ---- shell

@@ -1,4 +1,5 @@
-# Bare Debian systems in directories, to build and to install the package in. Sourced by t/package/run as root.
+# Bare Debian systems in directories, to build, to install and to test in. Sourced by t/package/run and t/matrix/run, as
+# root; uses their variable root.
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # inner shells expand what is quoted
 
@@ -8,6 +9,13 @@ mirror_of_this_machine() {
         /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | sed -n 1p
 }
 
+# source_into DIRECTORY: what belongs to the sources, as it stands.
+source_into() {
+    mkdir -p "$1"
+    # shellcheck disable=SC2154 # ours is set by who sources this
+    git -C "$root" ls-files -z | (cd "$root" && xargs -0 tar -c --ignore-failed-read) | tar -x -C "$1"
+}
+
 # make_base DIRECTORY SUITE: the smallest Debian that has apt; kept, so that it is fetched once.
 make_base() {
     local base=$1 suite=$2 mirror
@@ -15,7 +23,11 @@ make_base() {
     mirror=$(mirror_of_this_machine) || true
     [[ -n $mirror ]] || die "no Debian mirror in /etc/apt"
     rm -rf --one-file-system "$base"
-    debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror"
+    # What it mounts is not always unmounted at its end; here it is gone with the namespace.
+    unshare --mount debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$base.log" 2>&1 || {
+        tail -n 20 "$base.log" >&2
+        return 1
+    }
     cp -r /etc/apt/apt.conf.d/. "$base/etc/apt/apt.conf.d/"
     cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
     # Nothing is started by an installation: the test does that itself.

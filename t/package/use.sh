@@ -56,6 +56,25 @@ answers 200 -d '{"email":"ann@example.com","password":"secret123","deviceId":"la
 token=$(sed 's/.*"token":"\([0-9a-f]*\)".*/\1/' /tmp/answer)
 answers 200 -d '{"version":1,"token":"'"$token"'","encryptedWallet":"first","sequence":1,"hmac":"abc"}' "$url/wallet"
 ok "one edited line, and it serves"
+
+export WALLET_SYNC_REDIS=unix:/run/wallet-sync/redis.sock
+[ "$(wallet-sync-admin list | grep -c ann@example.com)" = 1 ] || no "the tools do not list the account"
+wallet-sync-admin show ann@example.com | grep -q laptop || no "the tools do not see who is logged in"
+wallet-sync-export /tmp/accounts.sqlite >/dev/null
+[ "$(sqlite3 /tmp/accounts.sqlite 'SELECT encrypted_wallet FROM wallets')" = first ] || no "the export lacks the wallet"
+wallet-sync-import --dry-run /tmp/accounts.sqlite >/dev/null
+wallet-sync-backup save /tmp/wallets.rdb -s /run/wallet-sync/redis.sock
+mkdir /tmp/restored
+wallet-sync-backup restore /tmp/wallets.rdb /tmp/restored
+for tool in admin import export backup; do
+    dpkg -L wallet-sync-tools | grep -q "/man1/wallet-sync-$tool.1.gz$" || no "wallet-sync-$tool has no man page"
+    grep -q "complete.*wallet-sync-$tool" "/usr/share/bash-completion/completions/wallet-sync-$tool" \
+        || no "wallet-sync-$tool has no completion"
+done
+dpkg -i "/debs/wallet-sync-tools_1.0+upgrade_$(dpkg --print-architecture).deb" >/dev/null
+wallet-sync-admin stats >/dev/null
+dpkg -P wallet-sync-tools >/dev/null
+ok "the tools look after it, move it and back it up; upgraded and purged, they leave nothing behind"
 [ "$(stat -c %a /run/wallet-sync/redis.sock)" = 770 ] || no "Redis' socket is not for its group"
 [ "$(stat -c %U "/proc/$redis")" = redis ] || no "Redis does not run as redis"
 

@@ -112,7 +112,8 @@ void RedisServer::start(std::string_view awaited_line) {
     if (port_ == 0 || attempt > 0) {
       port_ = free_port();
     }
-    std::vector<std::string> line = {"redis-server",
+    const char* program = std::getenv("WALLET_SYNC_REDIS_SERVER");
+    std::vector<std::string> line = {program != nullptr && *program != '\0' ? program : "redis-server",
                                      "--port",
                                      std::to_string(port_),
                                      "--bind",
