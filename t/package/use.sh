@@ -59,7 +59,7 @@ ok "one edited line, and it serves"
 
 export WALLET_SYNC_REDIS=unix:/run/wallet-sync/redis.sock
 [ "$(wallet-sync-admin list | grep -c ann@example.com)" = 1 ] || no "the tools do not list the account"
-wallet-sync-admin show ann@example.com | grep -q laptop || no "the tools do not see who is logged in"
+wallet-sync-admin show ann@example.com | grep -q '^token *until ' || no "the tools do not see who is logged in"
 wallet-sync-export /tmp/accounts.sqlite >/dev/null
 [ "$(sqlite3 /tmp/accounts.sqlite 'SELECT encrypted_wallet FROM wallets')" = first ] || no "the export lacks the wallet"
 wallet-sync-import --dry-run /tmp/accounts.sqlite >/dev/null
