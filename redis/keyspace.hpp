@@ -14,8 +14,8 @@
 //   <prefix>:next-user-id      integer  INCR; in a cluster only what a single Redis has left there
 //   <prefix>:{N}:user-ids      hash     in a cluster: last: how many ids the slot of the tag N has given away
 //   <any of them>:confirmed    nothing, ever: INCR and DEL of it in one transaction make WAIT wait
-//   <prefix>:probe             nothing, ever: DEL of it shows whether Redis takes writes; in a cluster
-//   <prefix>:{N}:probe         the same for the master of a slot
+//   <prefix>:probe             nothing, ever: DEL and SET XX of it show whether Redis takes writes
+//   <prefix>:{N}:probe         the same in a cluster, for the master of a slot
 //   <prefix>:schema            integer  the version of all this, see schema.hpp
 //   <prefix>:whitelist         hash     normalized address → since when it may sign up, for
 //                                       `wallet_sync_accounts whitelist stored`

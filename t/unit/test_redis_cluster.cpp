@@ -233,7 +233,9 @@ void a_change_waits_until_its_slot_has_moved_and_happens_once(void**) {
     tasks.back().start();
     const std::int64_t begin = worker.loop.now_ms();
     worker.loop.run_until([&] { return worker.loop.now_ms() - begin >= 200; });
-    assert_false(tasks.front().done() || tasks.back().done());
+    // Redis 7 takes the channel that EXEC publishes to for a key that has gone. From 8 on it does not: where
+    // all keys are still there, nobody has to wait.
+    assert_true(moved == 0 || !(tasks.front().done() || tasks.back().done()));
     cluster->finish_move(slot(number), 1);
     assert_true(worker.loop.run_until([&] { return tasks.front().done() && tasks.back().done(); }));
     const std::set<PutOutcome> outcomes = {*tasks.front().take(), *tasks.back().take()};
