@@ -12,9 +12,6 @@ namespace {
 constexpr std::size_t kMaxMembers = 64;
 // What is written in one piece has to get through in time over a slow network, too.
 constexpr std::size_t kMaxWeight = 512 * 1024;
-// A transaction that takes longer waits for something else than a processor. (Two trips within a host are
-// less than a millisecond, at full load too; with each fsync of a slow disk one of them takes as long.)
-constexpr double kLongTripMs = 3;
 // So many may wait whatever was measured: the measure is of the past.
 constexpr std::size_t kAlwaysAdmitted = 128;
 
@@ -213,27 +210,18 @@ void ChangeQueue::fail_waiting() {
   }
 }
 
-std::size_t ChangeQueue::lanes_to_use() const {
-  const Server& server = node_.server();
-  return trip_ms_ < kLongTripMs ? std::min(server.lanes_if_fast, server.lanes) : server.lanes;
-}
-
 void ChangeQueue::run() {
   if (known_down()) {
     fail_waiting();
     return;
   }
-  const auto busy =
-      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->busy(); });
-  std::size_t free = lanes_to_use() - std::min(lanes_to_use(), static_cast<std::size_t>(busy));
   for (const auto& lane : lanes_) {
-    if (ready_.empty() || free == 0) {
+    if (ready_.empty()) {
       return;
     }
     if (lane->idle()) {
       if (auto members = take(); !members.empty()) {
         lane->begin(std::move(members));
-        --free;
       }
     }
   }

@@ -119,7 +119,6 @@ class ChangeQueue final : private Posted {
   void again(Change& change, WaitingAccount& account);  // it goes first
   void release(WaitingAccount& account);                // its changes have left the lane
   void finished(std::size_t changes, std::int64_t trip_ms);
-  std::size_t lanes_to_use() const;
   void lanes_changed() { post(); }
 
   // Of clusters (change_routing.cpp). A node's error; true: it is a redirection, and the changes that met it

@@ -27,8 +27,7 @@ class Lane final : public Node::Tenant, private Receiver {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  bool idle() const { return !busy() && connection() != nullptr; }
-  bool busy() const { return !members_.empty(); }
+  bool idle() const { return members_.empty() && connection() != nullptr; }
   std::size_t members() const { return members_.size(); }
   // REQUIRES: idle.
   void begin(std::vector<BatchMember> members);

@@ -63,10 +63,7 @@ struct Server {
   int database = 0;
 
   std::size_t links = 2;  // connections for reads, per worker
-  std::size_t lanes = 4;  // connections for changes, per worker
-  // So many of them are used at a time while a transaction takes little time: fewer and larger batches are
-  // less work. One that takes long waits for a disk or a network, and then all are used.
-  std::size_t lanes_if_fast = 2;
+  std::size_t lanes = 2;  // connections for changes, per worker
   std::int64_t connect_timeout_ms = 1000;
   // What a request waits for, at the longest; and how long a peer that owes an answer may be silent.
   std::int64_t command_timeout_ms = 2000;

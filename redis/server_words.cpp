@@ -128,7 +128,7 @@ std::string read_cluster(std::string_view text, WordsReader& reader, Server& ser
     }
     rest.remove_prefix(comma + 1);
   }
-  server.lanes = server.lanes_if_fast = kLanesOfCluster;
+  server.lanes = kLanesOfCluster;
   return {};
 }
 
@@ -258,9 +258,7 @@ const char* read_parameter(std::string_view word, WordsReader& reader, Server& s
     return read_count(value, server.links, "links=number, from 1 to 64");
   }
   if (named(word, "lanes", value)) {
-    const auto* wrong = read_count(value, server.lanes, "lanes=number, from 1 to 64");
-    server.lanes_if_fast = server.lanes;
-    return wrong;
+    return read_count(value, server.lanes, "lanes=number, from 1 to 64");
   }
   if (named(word, "pool", value)) {
     reader.warn(quoted(word) +

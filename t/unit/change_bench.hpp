@@ -151,7 +151,7 @@ class ChangeBench {
 
  private:
   static Server with_lanes(Server server, std::size_t lanes) {
-    server.lanes = server.lanes_if_fast = lanes;
+    server.lanes = lanes;
     return server;
   }
   std::string seen_;

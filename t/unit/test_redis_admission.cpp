@@ -17,16 +17,15 @@ constexpr std::int64_t kPatienceMs = 2000;
 Server somewhere(std::size_t lanes) {
   Server server;
   server.host = "192.0.2.1";
-  server.lanes = server.lanes_if_fast = lanes;
+  server.lanes = lanes;
   server.connect_timeout_ms = 1000;
   server.command_timeout_ms = kPatienceMs;
   return server;
 }
 
 struct Bench {
-  explicit Bench(std::size_t lanes = 1) : Bench(somewhere(lanes)) {}
-  explicit Bench(Server where) : server(std::move(where)) {
-    for (std::size_t i = 0; i < server.lanes; ++i) {
+  explicit Bench(std::size_t lanes = 1) : server(somewhere(lanes)) {
+    for (std::size_t i = 0; i < lanes; ++i) {
       loop.peer(i).greets();
     }
   }
@@ -156,28 +155,6 @@ void under_overload_what_can_be_served_is_and_no_healthy_connection_is_closed(vo
   }
 }
 
-// Fewer batches are larger ones. But where each waits for a disk, those who wait for a lane would wait twice.
-void while_transactions_take_long_more_lanes_are_used(void**) {
-  Server server = somewhere(4);
-  server.lanes_if_fast = 2;
-  Bench bench(server);
-  const auto under_way = [&](std::int64_t trip_ms) {
-    Crowd<std::int64_t> crowd;
-    for (int i = 0; i < 40; ++i) {  // it learns
-      crowd = bench.begin_many(32);
-      bench.serve(trip_ms, 2);
-    }
-    crowd = bench.begin_many(1000);
-    const std::size_t begun = bench.queue.in_flight() / 32;
-    bench.serve(trip_ms, 64);
-    assert_int_equal(stored(crowd), 1000);
-    return begun;
-  };
-  assert_int_equal(under_way(0), 2);
-  assert_int_equal(under_way(4), 4);
-  assert_int_equal(under_way(0), 2);
-}
-
 // A change that is begun with milliseconds left is work for nobody.
 void who_has_less_time_left_than_a_batch_takes_is_not_begun(void**) {
   Bench bench;
@@ -229,7 +206,6 @@ int main() {
       cmocka_unit_test(a_short_queue_refuses_nobody),
       cmocka_unit_test(the_measure_is_of_the_last_second),
       cmocka_unit_test(under_overload_what_can_be_served_is_and_no_healthy_connection_is_closed),
-      cmocka_unit_test(while_transactions_take_long_more_lanes_are_used),
       cmocka_unit_test(who_has_less_time_left_than_a_batch_takes_is_not_begun),
       cmocka_unit_test(trips_that_took_too_long_do_not_shut_the_door_for_ever),
       cmocka_unit_test(while_nobody_waits_no_deadline_keeps_a_worker),
