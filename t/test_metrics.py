@@ -324,13 +324,13 @@ def test_the_state_of_the_connections_is_told(counted):
     api = counted.api
     token = api.new_token()
     api.get_wallet(token)
-    metrics = awaited(counted.port, lambda m: (m("redis_connections", use="reads"), m("redis_connections", use="changes")) == (4, 8))
+    metrics = awaited(counted.port, lambda m: (m("redis_connections", use="reads"), m("redis_connections", use="changes")) == (4, 4))
     assert (metrics("workers"), metrics("redis_unreachable"), metrics("redis_connections", use="events")) == (2, 0, 0)
     assert metrics("kdf_tasks_limit") == 2 * 34
     counted.redis.kill()
     awaited(counted.port, lambda m: m("redis_unreachable") == 2 and m.sum("redis_connections") == 0)
     counted.redis.start()
-    awaited(counted.port, lambda m: m("redis_unreachable") == 0 and m.sum("redis_connections") == 12)
+    awaited(counted.port, lambda m: m("redis_unreachable") == 0 and m.sum("redis_connections") == 8)
 
 
 def test_what_waits_for_redis_is_told(make_server):
