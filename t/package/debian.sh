@@ -1,5 +1,5 @@
-# Bare Debian systems in directories, to build, to install and to test in. Sourced by t/package/run and t/matrix/run, as
-# root; uses their variable root.
+# Bare Debian systems in directories, to build and to install the package in. Sourced by t/package/run as root; uses its
+# variable root.
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # inner shells expand what is quoted
 
