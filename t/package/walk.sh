@@ -24,7 +24,7 @@ run() {
     [ -s "/tmp/walk/steps-$2" ] || no "$page has no commands in step $2"
     (cd "$1" && sh -eux "/tmp/walk/steps-$2") >"/tmp/walk/log-$2" 2>&1 || {
         tail -n 30 "/tmp/walk/log-$2" >&2
-        no "step $2 of $page"
+        no "steps $2 to $3 of $page"
     }
 }
 
@@ -46,7 +46,8 @@ CREATE TABLE auth_tokens (token TEXT UNIQUE, user_id INTEGER, device_id TEXT, sc
     PRIMARY KEY (user_id, device_id));
 CREATE TABLE wallets (user_id INTEGER PRIMARY KEY, encrypted_wallet TEXT, sequence INTEGER, hmac TEXT, updated DATETIME);
 INSERT INTO accounts VALUES ('old@example.com', 'Old@Example.com',
-    'd40b0085ac56072f8d38704dc40c2a433f2bc7b108600976c251ac39725ac9a9', 'ab', '00112233445566778899aabbccddeeff',
+    'd40b0085ac56072f8d38704dc40c2a433f2bc7b108600976c251ac39725ac9a9',
+    '00000000000000000000000000000000000000000000000000000000000000ab', '00112233445566778899aabbccddeeff',
     NULL, NULL, 7, '2022-08-01 12:34:56', '2022-08-01 12:34:56');
 INSERT INTO wallets VALUES (7, 'kept', 5, 'abc', '2022-08-02 12:34:56');
 END
@@ -91,8 +92,8 @@ if [ "$part" = install ]; then
     # What the other steps install is fetched now; sqlite3 makes the file of the former server.
     {
         apt-get -y install sqlite3
-        apt-get -y --download-only install curl cron
-        apt-get -y --download-only --no-install-recommends install prometheus
+        apt-get -y --download-only install curl
+        apt-get -y --download-only --no-install-recommends install prometheus cron
     } >/tmp/walk/log-fetch 2>&1
     exit
 fi
@@ -104,9 +105,11 @@ systemctl start nginx
 run /root/walk/wallet-sync 2 5
 ok "steps 2 to 5"
 
-answer=$(curl -s --cacert /etc/ssl/sync.example.com.crt --connect-to sync.example.com:443:127.0.0.1:443 \
+answer=$(curl -s --retry 20 --retry-delay 1 --cacert /etc/ssl/sync.example.com.crt \
+    --connect-to sync.example.com:443:127.0.0.1:443 \
     -d '{"email":"old@example.com","password":"secret123","deviceId":"laptop"}' https://sync.example.com/auth/full)
 token=$(printf %s "$answer" | sed -n 's/.*"token":"\([0-9a-f]*\)".*/\1/p')
+[ -n "$token" ] || no "who was there before cannot log in: $answer"
 answer=$(curl -s --cacert /etc/ssl/sync.example.com.crt --connect-to sync.example.com:443:127.0.0.1:443 \
     "https://sync.example.com/wallet?token=$token")
 printf %s "$answer" | grep -q '"encryptedWallet":"kept","sequence":5,' || no "the former server's wallet is not there: $answer"
