@@ -100,8 +100,8 @@ fi
 
 make_systemctl
 make_former_server
-systemctl start wallet-sync-redis
-systemctl start nginx
+sh /tmp/walk/systemctl start wallet-sync-redis
+sh /tmp/walk/systemctl start nginx
 run /root/walk/wallet-sync 2 5
 ok "steps 2 to 5"
 
