@@ -32,7 +32,7 @@ Task<Result<bool>> RedisStore::takes_writes() {
     if (!replies) {
       co_return replies.error();
     }
-    if (replies->empty() || redirection_of(replies->front())) {
+    if (replies->empty() || redirection_of(replies->front()) || redirection_of(replies->back())) {
       continue;  // the slot is somewhere else by now: the next question finds out
     }
     // DEL is refused like any write, but for want of memory: SET is then. An ACL may forbid that, for nobody

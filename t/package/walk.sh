@@ -86,8 +86,8 @@ END
 
 mkdir -p /tmp/walk
 if [ "$part" = install ]; then
-    mkdir /root/walk
-    run /root/walk 1 1
+    mkdir "$HOME"/walk
+    run "$HOME"/walk 1 1
     ok "step 1"
     # What the other steps install is fetched now; sqlite3 makes the file of the former server.
     {
@@ -102,7 +102,7 @@ make_systemctl
 make_former_server
 sh /tmp/walk/systemctl start wallet-sync-redis
 sh /tmp/walk/systemctl start nginx
-run /root/walk/wallet-sync 2 5
+run "$HOME"/walk/wallet-sync 2 5
 ok "steps 2 to 5"
 
 answer=$(curl -s --retry 20 --retry-delay 1 --cacert /etc/ssl/sync.example.com.crt \
