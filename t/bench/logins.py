@@ -29,14 +29,15 @@ def hash_of(path, binary):
 
 
 class Bodies:
-    """What Accounts are to load.wrk: each line is the body of a login."""
+    """What Accounts are to load.wrk: each line is the body of a login. A build has accounts of its own: it may keep passwords in
+    a form that an earlier one cannot read."""
 
-    def __init__(self, directory, url):
-        self.tokens_file = directory / "logins"
+    def __init__(self, directory, name, url):
+        self.tokens_file = directory / f"logins-{name}"
         self.sequence = 0
         self.tokens = []
         for i in range(ACCOUNTS):
-            account = {"email": f"bench{i}@example.com", "password": "a password of some length"}
+            account = {"email": f"{name}-{i}@example.com", "password": "a password of some length"}
             post(url + "/api/3/signup", {**account, "clientSaltSeed": "5a" * 32})
             self.tokens.append(json.dumps({**account, "deviceId": "bench"}))
         self.tokens_file.write_text("\n".join(self.tokens) + "\n")
@@ -63,7 +64,7 @@ class Logins:
             self.accounts.register(self.redis)
             self.accounts.reset(self.redis, 1024)
             self.nginx = {build.name: self.start(build, directory) for build in builds}
-            self.bodies = Bodies(directory, self.nginx[MODULE].url("logins"))
+            self.bodies = {name: Bodies(directory, name, nginx.url("logins")) for name, nginx in self.nginx.items()}
         except BaseException:
             self.stop()
             raise
@@ -105,7 +106,7 @@ class Logins:
         reader = threading.Thread(target=lambda: beside.append(self.reads(url)))
         with Watch(nginx=nginx.children()) as watch:
             reader.start()
-            result = load.wrk(LOGIN, url, self.bodies, self.seconds)
+            result = load.wrk(LOGIN, url, self.bodies[name], self.seconds)
             reader.join()
         self.keep(f"{name} logins", result)
         self.keep(f"{name} cpu", 1e3 * watch.cpu["nginx"] / max(result.requests, 1))
