@@ -37,7 +37,7 @@ fi
 source_tree=$("$root/t/lib/fetch_nginx_source.sh" "$cache/nginx-source")
 hash=$(fingerprint "$root" "${WALLET_SYNC_WERROR-}" "${features[*]}" "$cc_opt" "$ld_opt" "$root/config" "$root/config.make" \
     "$(dpkg-query -W libscrypt-kdf-dev 2>/dev/null)" \
-    "$source_tree/debian/changelog" "${BASH_SOURCE[0]}")
+    "$source_tree/src/core/nginx.h" "$(cat "$source_tree/debian/changelog" 2>/dev/null)" "${BASH_SOURCE[0]}")
 build=$cache/static-$flavour-${hash:0:12}
 lock_directory "$build"
 log=$build/build.log

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fetches nginx's source package from the Debian archive this machine already uses and unpacks it, patches
-# applied. apt works with a source list, index and cache of its own: the machine's set-up stays as it is, and
-# root is not needed. Prints the source tree; once fetched it is used again without asking the network.
+# Fetches nginx's source package from the Debian archive this machine already uses and unpacks it, patches applied
+# (unless the archive has lost Debian's part of it). apt works with a source list, index and cache of its own: the
+# machine's set-up stays as it is, and root is not needed. Prints the source tree; once fetched it is used again
+# without asking the network.
 #
 #   t/lib/fetch_nginx_source.sh [DIR]        (default: .build/nginx-source)
 set -euo pipefail
@@ -43,6 +44,16 @@ mapfile -t versions < <(apt-cache "${apt[@]}" showsrc nginx | awk '$1 == "Versio
 for version in "${versions[@]}"; do
     if apt-get "${apt[@]}" --only-source --download-only source "nginx=$version" >>"$log" 2>&1; then
         run_logged "$log" dpkg-source --no-check -x "nginx_${version#*:}.dsc" unpacked
+        mv unpacked nginx
+        echo "$directory/nginx"
+        exit
+    fi
+done
+# Upstream's own part, which many of the package's versions share, may have come: apt keeps it only if its hash is right.
+for archive in nginx_*.orig.tar.[gx]z; do
+    if [[ -r $archive ]]; then
+        mkdir unpacked
+        run_logged "$log" tar -xf "$archive" -C unpacked --strip-components 1
         mv unpacked nginx
         echo "$directory/nginx"
         exit
