@@ -10,7 +10,7 @@ packages_to_run=(redis-tools curl)
 packages_for_tools=(libevent-dev libsqlite3-dev)
 packages_to_test=(redis-server libcmocka-dev libevent-dev libsqlite3-dev shellcheck shfmt dpkg-dev libpcre2-dev
     zlib1g-dev openssl prometheus python3 python3-pytest python3-pytest-xdist python3-aiosmtpd python3-websockets
-    python3-cryptography python3-jsonschema python3-yaml mypy nodejs libnginx-mod-http-lua libfaketime wrk)
+    python3-cryptography python3-jsonschema python3-yaml mypy nodejs libnginx-mod-http-lua libfaketime wrk ccache)
 
 # Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
 packages_to_lint=(clang-format-14 clang-tidy-14)
