@@ -69,7 +69,7 @@ lint_types() {
 lint_programs() {
     "$python" "$root/t/lib/programs.py" "$root" \
         "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}" \
-        "${packages_to_lint[@]}" "${packages_to_browse[@]}" "${packages_to_package[@]}"
+        "${packages_to_lint[@]}" "${packages_to_tidy[@]}" "${packages_to_browse[@]}" "${packages_to_package[@]}"
 }
 
 # clang-tidy takes seconds a file, so a file found clean is not looked at again until it, a header, the checks or

@@ -13,7 +13,9 @@ packages_to_test=(redis-server libcmocka-dev libevent-dev libsqlite3-dev shellch
     python3-cryptography python3-jsonschema python3-yaml mypy nodejs libnginx-mod-http-lua libfaketime wrk ccache)
 
 # Of these each version has an opinion of its own, so it is Debian 12's everywhere. Who has it not goes without.
-packages_to_lint=(clang-format-14 clang-tidy-14)
+packages_to_lint=(clang-format-14)
+# Only for ./test tidy.
+packages_to_tidy=(clang-tidy-14)
 # A second opinion on docs/openapi.yaml, which Debian has since 13.
 packages_to_test_where_known=(python3-openapi-spec-validator)
 

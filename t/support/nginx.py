@@ -71,7 +71,7 @@ events {{
 }}
 http {{
 {temps}
-    log_format no_arguments '$remote_addr [$time_local] "$request_method $uri $server_protocol" $status $body_bytes_sent';
+    log_format no_arguments '$remote_addr [$time_local] "$request_method $uri $server_protocol" $status $body_bytes_sent $wallet_sync_error $wallet_sync_redis_time $wallet_sync_retries';
     access_log {self.access_log} no_arguments;
     {self.http}
     server {{
