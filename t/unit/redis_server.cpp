@@ -188,7 +188,7 @@ void RedisServer::reap() {
   pid_ = -1;
 }
 
-void RedisServer::stop() {
+void RedisServer::shut_down() {
   if (pid_ > 0) {
     ::kill(pid_, SIGTERM);
   }

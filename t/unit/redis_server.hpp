@@ -40,7 +40,7 @@ class RedisServer {
   RedisServer& operator=(const RedisServer&) = delete;
   ~RedisServer();
 
-  void stop();  // as an operator would
+  void shut_down();  // as an operator would
   void kill();  // as a crash would
   void freeze();
   void thaw();

@@ -42,7 +42,7 @@ void a_worker_that_starts_before_redis_serves_the_first_request(void**) {
   for (const bool tcp : {false, true}) {
     RedisServer late;
     const Token token = issue_token(late, account_id());
-    late.stop();
+    late.shut_down();
     Worker worker(tcp ? late.tcp_server() : late.server());
     assert_true(worker.loop.run_until([&] { return known_down(worker.store); }));
     late.restart();
