@@ -41,7 +41,7 @@ class RedisServer {
   ~RedisServer();
 
   void shut_down();  // as an operator would
-  void kill();  // as a crash would
+  void kill();       // as a crash would
   void freeze();
   void thaw();
   // After stop or kill; returns when it serves again.
