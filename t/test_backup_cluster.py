@@ -1,5 +1,7 @@
 """tools/wallet-sync-backup with the words of wallet_sync_redis: of a cluster, by way of sentinels, over TLS."""
 
+import os
+
 import pytest
 
 from support.api3 import Api3
@@ -28,6 +30,14 @@ def server_of(tmp_path, request):
         request.addfinalizer(server.stop)
         return server.start()
     return make
+
+
+@pytest.fixture
+def redis(tmp_path):
+    redis = Redis(str(tmp_path / "redis"))
+    redis.start()
+    yield redis
+    redis.kill()
 
 
 def restored(backup, directory, request):
@@ -67,6 +77,24 @@ def test_a_cluster_is_saved_under_writes_and_restored_elsewhere(cluster_of, serv
         sequence = api.get_wallet(token).json["sequence"]
         assert sequence >= before[token] > 0
         assert api.post_wallet(token, sequence + 1).status == 200
+
+
+@pytest.mark.parametrize("version, shard", [("redis-cli 7.0.15", ""), ("redis-cli 7.2.4", ",,shard-id=master"),
+                                            ("redis-cli 8.0.2", ",,shard-id=master"), ("redis-cli", None)])
+def test_a_restored_master_has_a_shard_where_redis_knows_shards(redis, tmp_path, version, shard):
+    tool("save", str(tmp_path / "master.rdb"), "--redis", redis.unix_address)
+    (tmp_path / "master.slots").write_text("0-16383\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "redis-cli").write_text(f"#!/bin/sh\necho {version}\n")
+    (tmp_path / "bin" / "redis-cli").chmod(0o755)
+    (tmp_path / "new").mkdir()
+    path = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    said = tool("restore", str(tmp_path / "master.rdb"), str(tmp_path / "new"), status=int(shard is None), env=path)
+    if shard is None:
+        assert "version" in said and not list((tmp_path / "new").iterdir())
+    else:
+        nodes = (tmp_path / "new" / "nodes.conf").read_text()
+        assert nodes.startswith(f"master 127.0.0.1:0@0{shard} myself,master - 0 0 0 connected 0-16383\n")
 
 
 def test_there_is_no_backup_of_a_cluster_whose_slots_move(cluster_of, tmp_path):
