@@ -71,6 +71,14 @@ bool is_ip_address(const std::string& host) {
   return inet_pton(AF_INET, host.c_str(), &ignored) == 1 || inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
 }
 
+std::size_t SlotMap::without_master() const {
+  std::size_t with = 0;
+  for (const Range& range : ranges) {
+    with += range.last - range.first + 1;
+  }
+  return kSlots - with;  // parse_slots() takes no more than there are
+}
+
 std::optional<SlotMap> parse_slots(const Reply& reply, const NodeAddress& asked) {
   if (reply.type != Reply::Type::array) {
     return std::nullopt;

@@ -21,6 +21,9 @@ struct SlotMap {
   };
   std::vector<Range> ranges;
   std::vector<NodeAddress> nodes;  // each once, replicas too
+
+  // How many of all slots it names no master for.
+  std::size_t without_master() const;
 };
 
 // The reply to CLUSTER SLOTS. `asked`: whom, which counts where a node does not know its own address.

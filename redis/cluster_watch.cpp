@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backoff.hpp"
+#include "slots.hpp"
 
 namespace wallet_sync {
 namespace {
@@ -111,7 +112,12 @@ void ClusterWatch::on_replies(Connection& connection, Replies&& replies) {
   if (last_reasons_.erase(server_.name()) > 0) {
     monitor_.notice("cluster node " + server_.name() + " answers again");
   }
-  leaves_ = !adopt(*map, info.epoch) || !info.ok;
+  const bool adopted = adopt(*map, info.epoch);
+  if (adopted) {
+    tell_of_gaps(map->without_master());
+  }
+  // A node that has just joined does not know all masters yet, and others may.
+  leaves_ = !adopted || !info.ok || has_gaps_;
   if (again_) {
     ask();
   }
@@ -134,6 +140,19 @@ bool ClusterWatch::adopt(const SlotMap& map, std::int64_t epoch) {
   }
   listener_.on_map(map);
   return true;
+}
+
+// Accounts in slots that have no master cannot be served, and no connection fails that would tell why.
+void ClusterWatch::tell_of_gaps(std::size_t slots) {
+  if (std::exchange(has_gaps_, slots > 0) == has_gaps_) {
+    return;
+  }
+  if (has_gaps_) {
+    monitor_.warn("cluster node " + server_.name() + " names no master for " + std::to_string(slots) +
+                  " of " + std::to_string(kSlots) + " slots; their accounts get 503");
+  } else {
+    monitor_.notice("all slots of the cluster have masters again");
+  }
 }
 
 // Once per node and reason.

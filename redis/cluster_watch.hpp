@@ -59,6 +59,7 @@ class ClusterWatch final : private Connection::Owner, private Receiver {
   void on_no_replies() override {}
   void on_interval();
   bool adopt(const SlotMap& map, std::int64_t epoch);
+  void tell_of_gaps(std::size_t slots);
   void warn_once(const std::string& reason);
 
   EventLoop& loop_;
@@ -72,6 +73,7 @@ class ClusterWatch final : private Connection::Owner, private Receiver {
   std::size_t failures_ = 0;  // since one answered
   bool again_ = false;        // something happened since the question
   bool leaves_ = false;       // another one is asked next time
+  bool has_gaps_ = false;     // the last map named no master for some slots
   bool adopted_any_ = false;
   std::int64_t epoch_ = 0;  // of the last map
   std::int64_t asked_at_ms_ = 0;

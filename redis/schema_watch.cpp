@@ -46,8 +46,10 @@ void SchemaWatch::forget() {
 
 Task<bool> SchemaWatch::asked() {
   auto reply = co_await ask_master(Command("GET", key_));
+  std::string trouble = "does not tell it";
   if (reply && !tells_schema(*reply)) {  // the cluster is down, or its master loads or is none any more
     topology_.doubt();
+    trouble = "says " + loggable(reply->text);
     reply.reset();
   }
   if (reply) {
@@ -59,6 +61,10 @@ Task<bool> SchemaWatch::asked() {
       }
     }
   } else if (state_ == State::unknown) {
+    if (std::exchange(trouble_, trouble) != trouble) {
+      monitor_.warn("nobody is served until " + key_ + " is known: the cluster's master of its slot " +
+                    trouble);
+    }
     topology_.give_up_waiting();
   }
   timer_->arm(state_ == State::unknown ? kHurriedIntervalMs : kIntervalMs);
@@ -106,6 +112,9 @@ void SchemaWatch::learn(const Reply& reply) {
     monitor_.error("the cluster is not available: " + wrong);
   } else if (wrong.empty() && !wrong_.empty()) {
     monitor_.notice("the cluster's data are of a schema version that is known again");
+  }
+  if (!std::exchange(trouble_, "").empty()) {
+    monitor_.notice(key_ + " is known by now");
   }
   wrong_ = std::move(wrong);
   enter(wrong_.empty() ? State::fine : State::wrong);

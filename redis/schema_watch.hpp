@@ -59,6 +59,7 @@ class SchemaWatch {
   const std::string key_;
   State state_ = State::unknown;
   std::string wrong_;
+  std::string trouble_;  // why it is unknown, as was told last; empty: nothing was
   std::string last_mark_error_;
   std::unique_ptr<Timer> timer_;
   std::optional<Task<bool>> question_;

@@ -308,6 +308,45 @@ def test_a_node_without_slots_serves_nobody(make_server, server_of):
     lonely = make_server(redis_conf=["cluster-enabled yes", f"cluster-port {free_port()}"])
     lonely.redis.start()
     server = server_of(f"cluster://{lonely.redis.tcp_address}")
-    assert_unavailable(server.api.signup(new_email()))
+    assert_not_served(server, r"names no master for 16384 of 16384 slots; their accounts get 503")
+
+
+def test_accounts_in_slots_without_a_master_are_503_and_the_log_says_why(cluster_of, server_of):
+    cluster = cluster_of(replicas=0)
+    server = server_of(cluster.address)
+    kept, lost = (cluster.plant_token(node) for node in cluster.nodes[:2])
+    for token in (kept, lost):
+        assert server.api.post_wallet(token, 1).status == 200
+    slot = cluster.slot(lost)
+    for node in cluster.nodes:
+        node.cli("CLUSTER", "DELSLOTS", slot)
+    pattern = r"names no master for 1 of 16384 slots; their accounts get 503"
+    until(lambda: len(re.findall(pattern, server.nginx.log())) == server.nginx.workers, "all workers say so")
+    begin = time.monotonic()
+    for _ in range(20):
+        assert_unavailable(server.api.get_wallet(lost))
+        assert_unavailable(server.api.post_wallet(lost, 2))
+        assert server.api.get_wallet(kept).status == 200
+    assert time.monotonic() - begin < stretched(2)
+    cluster.nodes[1].cli("CLUSTER", "ADDSLOTS", slot)
+    until(lambda: server.nginx.log().count("all slots of the cluster have masters again") == server.nginx.workers,
+          "all workers have heard of it", 20)
+    assert server.api.post_wallet(lost, 2).status == 200
+    assert len(re.findall(pattern, server.nginx.log())) == server.nginx.workers
+
+
+def test_a_worker_that_cannot_learn_the_schema_version_says_so(cluster_of, server_of):
+    cluster = cluster_of(replicas=0)
+    master = cluster.owner(cluster.nodes[0].cli("CLUSTER", "KEYSLOT", "wsync:schema"))
+    others = [node for node in cluster.nodes if node is not master]
+    for node in others:
+        node.freeze()
+    until(lambda: master.info()["cluster_state"] == "fail", "it is without the others", 30)
+    server = server_of(f"cluster://{master.tcp_address}")
+    assert_not_served(server, r"nobody is served until wsync:schema is known: .* says CLUSTERDOWN")
+    for node in others:
+        node.thaw()
+    until(lambda: all(server.api.get_wallet("0" * 64).status == 401 for _ in range(10)), "all workers serve", 30)
+    assert server.nginx.log().count("wsync:schema is known by now") == server.nginx.workers
 
 

@@ -94,7 +94,8 @@ class Cluster:
 
         def settled(node):
             info = node.info()
-            return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == size
+            # A node counts another from the handshake on, and learns of its slots only afterwards.
+            return info["cluster_state"] == "ok" and (info["cluster_known_nodes"], info["cluster_slots_ok"]) == (size, str(SLOTS))
         for node in self.alive():
             until(lambda n=node: settled(n), "the node sees the whole cluster", 60)
 

@@ -57,6 +57,20 @@ void ranges_name_their_masters(void**) {
   assert_int_equal(map->ranges[0].master, map->ranges[2].master);
   assert_text(map->nodes[map->ranges[0].master].host, "10.0.0.1");
   assert_int_equal(map->nodes[map->ranges[1].master].port, 7001);
+  assert_int_equal(map->without_master(), 0);
+}
+
+void slots_without_a_master_are_counted(void**) {
+  const auto gaps = parse_slots(
+      array({
+          array({number(1), number(8191), node(text("10.0.0.1"), 7000)}),
+          array({number(8192), number(8193), node(text("one.example.com"), 7000)}),  // a name alone: left out
+          array({number(8194), number(16383), node(text("10.0.0.2"), 7000)}),
+      }),
+      kAsked);
+  assert_int_equal(gaps->without_master(), 3);
+  const auto nothing = parse_slots(array({}), kAsked);
+  assert_int_equal(nothing->without_master(), 16384);
 }
 
 void a_node_that_does_not_know_its_address_has_the_one_that_was_asked(void**) {
@@ -148,6 +162,7 @@ void redirections_are_told_apart(void**) {
 int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test(ranges_name_their_masters),
+      cmocka_unit_test(slots_without_a_master_are_counted),
       cmocka_unit_test(a_node_that_does_not_know_its_address_has_the_one_that_was_asked),
       cmocka_unit_test(a_host_name_counts_with_the_address_beside_it),
       cmocka_unit_test(what_makes_no_sense_is_no_map),
