@@ -189,7 +189,7 @@ def test_writes_resume_when_a_master_has_a_successor(cluster_of, server_of, how)
     token, untouched = cluster.plant_token(former), cluster.plant_token(other)
     devices = devices_on_workers(server, [token], 2)
     assert api.post_wallet(token, 1).status == 200
-    assert former.cli("WAIT", 1, 10000) >= 1
+    former.wait_replicated(1)
     getattr(cluster, how)(former)
     begin = time.monotonic()
     sequence = 0
@@ -220,7 +220,7 @@ def test_with_replicas_nothing_acknowledged_is_lost_to_a_kill(cluster_of, server
     cluster = cluster_of()
     api = server_of(cluster.address, "timeout=2s connect_timeout=1s replicas=1,500ms").api
     tokens = [cluster.plant_token(cluster.nodes[n % 3]) for n in range(9)]
-    writers = Writers(api, tokens)
+    writers = Writers(api, tokens, replicas=True)
     writers.progress()
     victim = cluster.nodes[0]
     cluster.kill(victim)
@@ -242,7 +242,7 @@ def test_a_manual_failover_loses_nothing(cluster_of, server_of, how):
     # FORCE does not ask the master: what it has not passed on is lost, unless that is waited for.
     options = "replicas=1,500ms" if how else ""
     api = server_of(cluster.address, options, name="writing").api
-    writers = Writers(api, tokens)
+    writers = Writers(api, tokens, replicas=bool(how))
     writers.progress()
     for _ in range(2):
         for token in tokens[:3]:

@@ -43,11 +43,6 @@ def alone(replicated):
     return replicated(replicas=0, sentinels=1)
 
 
-def replicated_all(redis, replicas=2):
-    """What was acknowledged so far has reached the replicas."""
-    assert asked(redis, "WAIT", replicas, 10000) >= replicas
-
-
 def serves(api, token, times=20):
     """All workers do."""
     return all(api.get_wallet(token).status == 200 for _ in range(times))
@@ -98,7 +93,7 @@ def test_writes_resume_after_a_failover(replicated, server_of, how):
     token = api.new_token()
     for sequence in range(1, 6):
         assert api.post_wallet(token, sequence).status == 200
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     master = fail_over(setup, how)
     writes_resume(api, token, master)
     assert api.get_wallet(token).json["sequence"] == stored(master) >= 5 + 8
@@ -111,7 +106,7 @@ def test_failover_after_failover(replicated, server_of):
     assert api.post_wallet(token, 1).status == 200
     for _ in range(2):
         former, = setup.masters()
-        replicated_all(former)
+        former.wait_replicated(2)
         writes_resume(api, token, fail_over(setup, "command"))
         until(lambda: len(setup.masters()) == 1, "the former master follows", 30)
         master, = setup.masters()
@@ -123,7 +118,7 @@ def test_a_frozen_master_that_wakes_up_as_the_former_one_answers_nobody(replicat
     api = server_of(setup.address).api
     token = api.new_token()
     assert api.post_wallet(token, 1).status == 200
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     master = fail_over(setup, "freeze")
     writes_resume(api, token, master)
     last = api.get_wallet(token).json["sequence"]
@@ -142,7 +137,7 @@ def test_a_killed_master_that_comes_back_as_a_master_gets_no_writes(replicated, 
     api = server.api
     token = api.new_token()
     assert api.post_wallet(token, 1).status == 200
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     writes_resume(api, token, fail_over(setup, "kill"))
     last = api.get_wallet(token).json["sequence"]
     setup.redis[0].start()
@@ -161,7 +156,7 @@ def test_websockets_hear_of_writes_after_a_failover(replicated, server_of):
     assert api.post_wallet(token, 1).status == 200
     for device in devices:
         device.wait_told(1)
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     fail_over(setup, "kill")
     until(lambda: api.post_wallet(token, 2).status in (200, 409), "a write is accepted", 20)
     for device in devices:
@@ -178,7 +173,7 @@ def test_a_failover_with_a_dead_sentinel(replicated, server_of, end):
     api = server.api
     token = api.new_token()
     assert api.post_wallet(token, 1).status == 200
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     getattr(setup.sentinels[0], end)()
     writes_resume(api, token, fail_over(setup, "kill"))
     # A start finds the master without it, too.
@@ -192,7 +187,7 @@ def test_a_sentinel_that_missed_the_failover_leads_nobody_back(replicated, serve
     api = server.api
     token = api.new_token()
     assert api.post_wallet(token, 1).status == 200
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     setup.sentinels[0].kill()
     writes_resume(api, token, fail_over(setup, "freeze"))
     last = api.get_wallet(token).json["sequence"]
@@ -240,7 +235,7 @@ def test_a_master_that_is_monitored_anew_elsewhere_is_followed(replicated, serve
     api = server_of(setup.address).api
     token = api.new_token()
     assert api.post_wallet(token, 1).status == 200
-    replicated_all(setup.redis[0])
+    setup.redis[0].wait_replicated(2)
     writes_resume(api, token, fail_over(setup, "command"))
     other = next(redis for redis in setup.redis if role(redis) != b"master")
     until(lambda: other.cli("KEYS", "wsync:*:wallet"), "it has the data")

@@ -222,10 +222,12 @@ class ClusterServer(SentinelServer):
 class Writers:
     """One thread for each token writes the next version again and again. A 503 is JSON, and tried again.
 
-    acknowledged: the highest sequence of each token that was answered 200; refused: how many 503 there were."""
+    acknowledged: the highest sequence of each token that was answered 200, or 409 when the answer before was 503; refused: how
+    many 503 there were. replicas: the server waits for some. Then a 409 may show what is lost with the master, and counts for
+    nothing."""
 
-    def __init__(self, api, tokens):
-        self._api, self._ends = api, False
+    def __init__(self, api, tokens, replicas=False):
+        self._api, self._ends, self._replicas = api, False, replicas
         self.acknowledged = {token: 0 for token in tokens}
         self.refused, self.slowest = 0, 0
         self._jobs = [Background(lambda t=token: self._write(t)) for token in tokens]
@@ -241,6 +243,10 @@ class Writers:
             if reply.status == 503:
                 self.refused += 1
                 time.sleep(0.01)
+                continue
+            if reply.status == 409 and self._replicas:
+                assert reply.json["sequence"] >= self.acknowledged[token], reply
+                sequence = reply.json["sequence"] + 1
                 continue
             if reply.status == 409:  # one that was answered 503 has been stored all the same
                 assert reply.json["sequence"] == sequence, reply

@@ -135,6 +135,17 @@ class Redis:
         with open(f"/proc/{self._process.pid}/task/{self._process.pid}/children", encoding="ascii") as pids:
             return [int(pid) for pid in pids.read().split()]
 
+    def wait_replicated(self, replicas):
+        """Until so many replicas have all that it holds by now. WAIT covers only what its own connection wrote (from Redis
+        7.2 on), and these writes are others'."""
+        offset = self.cli("ROLE")[1]
+
+        def have():
+            role = self.cli("ROLE")
+            assert role[0] == b"master", role
+            return sum(int(acknowledged) >= offset for _, _, acknowledged in role[2]) >= replicas
+        until(have, f"{replicas} replicas have it", 30)
+
     def clients(self):
         """One dict for each connection but the one that asks."""
         with self.client() as client:
