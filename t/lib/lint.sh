@@ -52,7 +52,7 @@ END
 
 lint_shell() {
     local scripts=("$root/run" "$root/test" "$root/.ci/run" "$root"/t/lib/*.sh "$root/tools/completion.bash"
-        "$root"/tools/wallet-sync-backup "$root"/t/package/{run,*.sh}
+        "$root"/tools/wallet-sync-backup "$root"/t/package/{run,*.sh} "$root"/t/matrix/run
         "$root"/debian/redis_conf.sh "$root"/debian/*.{postinst,prerm,postrm})
     local file
     for file in "$root"/t/bench/*; do

@@ -1,5 +1,5 @@
-# Bare Debian systems in directories, to build and to install the package in. Sourced by t/package/run as root; uses its
-# variable root.
+# Bare Debian systems in directories, to build, to install and to test in. Sourced by t/package/run and t/matrix/run, as
+# root; uses their variable root.
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # inner shells expand what is quoted
 
@@ -44,6 +44,8 @@ enter() {
     local system=$1
     shift
     cp /etc/resolv.conf "$system/etc/resolv.conf"
+    # Debian 12 comes without one.
+    [[ -e $system/etc/hosts ]] || printf "127.0.0.1 localhost\n::1 localhost\n" >"$system/etc/hosts"
     unshare --mount --pid --fork --kill-child bash -euc '
         system=$1; shift
         mount --make-rprivate /
