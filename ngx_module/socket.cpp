@@ -95,6 +95,19 @@ void Socket::tell(Sequence sequence, std::string_view frame) {
   await_room();
 }
 
+// Events are told as they come, even one that is not higher than the last: Redis may have gone back to an
+// older state meanwhile. But catch_up() reads after its account is subscribed to, so what it found may have
+// been announced in between.
+void Socket::on_update(Sequence sequence, std::string_view frame) {
+  const Sequence newest = std::max(pending_, told_);
+  if (caught_up_ && sequence <= newest) {
+    caught_up_ = sequence < newest;
+    return;
+  }
+  caught_up_ = false;
+  tell(sequence, frame);
+}
+
 void Socket::catch_up(const Standing& standing) {
   if (!open()) {
     return;
@@ -102,6 +115,7 @@ void Socket::catch_up(const Standing& standing) {
   if (fingerprint(standing) != password_) {
     close(kClosePolicy, standing.password.empty() ? "account deleted" : "password changed");
   } else if (standing.sequence > std::max(pending_, told_)) {  // not if an update has overtaken it
+    caught_up_ = true;
     tell(standing.sequence, update_frame(standing.sequence));
   }
 }

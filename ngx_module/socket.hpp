@@ -48,7 +48,9 @@ class Socket final : private Framer::Transport {
   bool open() const { return connection_ != nullptr && state_ == State::open; }
 
   // Any of these may destroy the Socket. `frame` says the sequence, and is the same for all sockets.
-  void tell(Sequence sequence, std::string_view frame);
+  void on_update(Sequence sequence, std::string_view frame);
+  // Updates may have been missed: catch_up() is going to be called.
+  void on_gap() { caught_up_ = false; }
   void catch_up(const Standing& standing);
   void close(std::uint16_t code, std::string_view reason);
   void drop();
@@ -64,6 +66,7 @@ class Socket final : private Framer::Transport {
     std::unique_ptr<Framer> framer;
   };
 
+  void tell(Sequence sequence, std::string_view frame);
   static void on_read_event(ngx_event_t* event);
   static void on_write_event(ngx_event_t* event);
   void on_readable();
@@ -97,6 +100,7 @@ class Socket final : private Framer::Transport {
   Sequence pending_ = 0;  // the newest the client has not been told of; 0: none
   State state_ = State::open;
   bool pinged_ = false;
+  bool caught_up_ = false;         // the newest is known from a standing; its event may still be on its way
   bool password_changed_ = false;  // while it was only reserved
   bool listed_ = true;             // among the account's sockets
 };

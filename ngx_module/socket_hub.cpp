@@ -132,7 +132,7 @@ void SocketHub::on_update(const std::string& account, Sequence sequence) {
   metrics_.count(Counter::updates_heard);
   if (const auto found = groups_.find(account); found != groups_.end()) {
     const std::string frame = update_frame(sequence);
-    for_each(*found, [&](Socket& socket) { socket.tell(sequence, frame); });
+    for_each(*found, [&](Socket& socket) { socket.on_update(sequence, frame); });
   }
 }
 
@@ -149,6 +149,7 @@ void SocketHub::on_gap() {
   behind_.reserve(groups_.size());
   for (const SocketGroup& group : groups_) {
     behind_.push_back(group.account);
+    for_each(group, [](Socket& socket) { socket.on_gap(); });
   }
   start_catch_up();
 }
@@ -157,6 +158,7 @@ void SocketHub::on_missed(const std::string& account) {
   if (const auto found = groups_.find(account); found != groups_.end()) {
     metrics_.count(Counter::event_gaps);
     behind_.push_back(found->account);
+    for_each(*found, [](Socket& socket) { socket.on_gap(); });
     start_catch_up();
   }
 }

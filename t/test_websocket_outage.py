@@ -8,7 +8,7 @@ from support import raw
 from support.api3 import NEW_PASSWORD, Api3, with_wallet
 from support.crowd import Background
 from support.wait import until
-from support.websocket import POLICY, RawWebsocket, channels, devices_on_workers, plant_token, upgrade
+from support.websocket import POLICY, Device, RawWebsocket, channels, devices_on_workers, plant_token, upgrade
 
 
 @pytest.fixture
@@ -147,10 +147,33 @@ def test_a_write_made_while_nobody_listened_is_told_afterwards(behind):
     for device in devices:
         device.wait_told(2, 30)
         assert device.told == [2], "once, and only the newest"
+    # What was published between the subscription and the look at the wallet comes after it.
+    for late in (1, 2):
+        server.redis.cli("PUBLISH", channels(server.redis)[0], late)
     assert Api3(other.port).post_wallet(token, 3).status == 200
     for device in devices:
         device.wait_told(3)
+        assert device.told == [2, 3]
         device.close()
+
+
+def test_when_redis_has_gone_back_the_same_sequence_is_told_again(behind):
+    """As when a replica is promoted that has not got everything."""
+    server, other, proxy = behind
+    token = plant_token(server.redis)
+    device = Device(server.port, token)
+    for change in (lambda: [Api3(other.port).post_wallet(token, sequence) for sequence in (1, 2)],
+                   lambda: server.redis.cli("HSET", "wsync:{%s}:wallet" % token[:24], "sequence", 1)):
+        proxy.refuse = True
+        proxy.cut()
+        until(lambda: not subscribers(server.redis), "nobody listens")
+        change()
+        proxy.refuse = False
+        wait_subscribed(server.redis, connections=1)
+        device.wait_told(2)
+    assert Api3(other.port).post_wallet(token, 2).status == 200
+    until(lambda: device.told == [2, 2], "it is told")
+    device.close()
 
 
 def test_a_password_change_made_while_nobody_listened_closes_the_sockets_afterwards(behind):
