@@ -14,13 +14,13 @@ from support.heap import Heap
 from support.mail import Certificate
 from support.ports import free_port
 from support.server import Server
-from support.settings import ASAN, stretched
+from support.settings import ASAN, rounds, stretched
 from support.wait import until
 from support.websocket import (CLOSE, GOING_AWAY, PING, POLICY, PONG, TEXT, Device, RawWebsocket, close_frame,
                                frame, gauge, plant_token, server_end, upgrade)
 
 METRICS = "location = /metrics { wallet_sync_metrics; }"
-WRITES = 3000
+WRITES = rounds(3000)  # within the ten seconds after which who does not read is dropped
 
 
 class Writer:
