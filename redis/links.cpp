@@ -73,6 +73,7 @@ void Asking::on_deadline() {
   if (receiving()) {
     links_.late();
   }
+  links_.node_.missed_deadline();
   finish(StoreError::unavailable);
 }
 

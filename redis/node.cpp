@@ -275,6 +275,11 @@ void Node::doubt(Connection& connection, const Reply& error) {
   }
 }
 
+void Node::missed_deadline() {
+  monitor_.warn("Redis at " + server_.name() +
+                " did not do in time what was asked of it; see timeout= of wallet_sync_redis");
+}
+
 void Node::checked_schema(Connection& connection, const Reply& reply, RoleCheck& check) {
   if (reply.is_nil()) {
     mark_schema(connection, check);

@@ -98,6 +98,8 @@ class Node final : private Connection::Owner, private SentinelWatch::Listener {
   // An error reply came over the connection: if it says that the server is no master, all connections of its
   // generation go.
   void doubt(Connection& connection, const Reply& error);
+  // An operation has come to its deadline: nobody else tells why its client gets 503.
+  void missed_deadline();
   // Without an address: there will be none. Who waits for one is told.
   void give_up_waiting() { on_no_master(); }
 

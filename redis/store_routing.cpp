@@ -135,6 +135,7 @@ Task<Result<Replies>> RedisStore::follow(std::size_t slot, Commands commands, Re
       co_await Pause(deadlines_, std::min(pause, deadline_ms - deadlines_.now_ms()));
     }
     if (deadlines_.now_ms() >= deadline_ms) {
+      told_by->node.missed_deadline();
       co_return StoreError::unavailable;
     }
     Commands again;

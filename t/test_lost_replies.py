@@ -6,6 +6,7 @@ from support.api import Api1, assert_unavailable, new_email, state
 from support.crowd import Background
 from support.nginx import Nginx
 from support.wait import until
+from support.websocket import plant_token
 
 
 def through(proxy_of, server):
@@ -86,6 +87,19 @@ def test_when_the_outcome_stays_unknown_the_answer_says_so(make_server, proxy_of
     assert "unknown" in reply.error.lower()
     proxy.refuse = False
     until(lambda: server.api.get_wallet(token).status in (200, 404), "the server recovers", 20)
+
+
+@pytest.mark.parametrize("name, ask", [("EXEC", lambda api, token: api.post_wallet(token, 1)),
+                                       ("HMGET", lambda api, token: api.get_wallet(token))])
+def test_what_takes_too_long_is_503_and_the_log_says_so(make_server, proxy_of, name, ask):
+    server, proxy = through(proxy_of, make_server(redis_options="timeout=1s"))
+    token = plant_token(server.redis)
+    line = "did not do in time what was asked of it; see timeout= of wallet_sync_redis"
+    assert line not in server.nginx.log()
+    hold = proxy.hold(name)
+    assert_unavailable(ask(server.api, token))
+    assert line in server.nginx.log()
+    hold.release()
 
 
 def test_a_signup_whose_reply_was_lost_is_acknowledged(behind):
