@@ -13,7 +13,7 @@ from support.websocket import plant_token, plant_tokens
 
 ACCOUNTS = 8 * CONNECTIONS
 READINGS = 100  # of each part, about
-FEWEST = 10
+FEWEST = 20  # of so many the median step is one after the buffers have grown, on a busy machine as well
 LONGEST = 20  # seconds between two readings
 RELOAD_DELAY = 10  # ms before each request of a connection during reloads, which need the cores too
 
