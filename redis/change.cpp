@@ -23,8 +23,8 @@ void Change::await_suspend(std::coroutine_handle<> caller) {
 }
 
 void Change::on_deadline() {
-  // With its writes on the way it was not written only if EXEC says so, and nobody waits for that any more.
   queue_->node_.missed_deadline();
+  // With its writes on the way it was not written only if EXEC says so, and nobody waits for that any more.
   const bool unknown = maybe_written_ || (member_ != nullptr && member_->writes > 0);
   finish(unknown ? StoreError::unknown : StoreError::unavailable);
 }

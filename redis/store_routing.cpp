@@ -135,7 +135,7 @@ Task<Result<Replies>> RedisStore::follow(std::size_t slot, Commands commands, Re
       co_await Pause(deadlines_, std::min(pause, deadline_ms - deadlines_.now_ms()));
     }
     if (deadlines_.now_ms() >= deadline_ms) {
-      told_by->node.missed_deadline();
+      topology_.of_slot(slot).node.missed_deadline();  // told_by may be gone after the pause
       co_return StoreError::unavailable;
     }
     Commands again;
